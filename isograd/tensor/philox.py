@@ -1,8 +1,8 @@
 """Counter-based random numbers: Philox 4x32-10, for NumPy, CuPy and CUDA C.
 
 Element i of draw d under seed s is a pure function of (s, d, i), i being its row-major index in the
-whole, logical tensor. So a slab of a sharded tensor gets the values it has in the whole, a mask does
-not depend on who draws it, and a GPU gets the CPU's bits.
+whole, logical tensor. So a slab of a sharded tensor gets the values it has in the whole, a mask
+does not depend on who draws it, and a GPU gets the CPU's bits.
 
     key = seed (64 bits)    counter = (i // 4, draw), 64 bits each    word = i % 4
 

@@ -92,7 +92,7 @@ def _describe_lost(rank: Rank, number: int, code: int) -> tuple[str, int]:
         ending = f"was killed by signal {number} ({_signal_name(number)})"
         status = 128 + number
     else:
-        ending = f"ended without finishing Python's shutdown (mpirun's exit code: {code})"
+        ending = f"was killed, or ended without Python's shutdown (mpirun's exit code: {code})"
         status = abs(code) or 1
     tail = ""
     if rank.log:

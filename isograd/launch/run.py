@@ -19,7 +19,7 @@ from types import FrameType
 from typing import IO
 
 from isograd.launch.command import Job, job_environment, mpirun_command
-from isograd.launch.control import ADDRESS_VARIABLE, Switchboard
+from isograd.launch.control import ADDRESS_VARIABLE, Rank, Switchboard
 from isograd.launch.hosts import Host
 from isograd.launch.mpi import find_mpi
 from isograd.launch.noise import NoiseFilter
@@ -114,6 +114,8 @@ class _Supervisor:
         self._size = size
         self._noise = NoiseFilter()
         self._timed_out = False
+        self._here = socket.gethostname()
+        self._killed: set[int] = set()
 
     def run(self) -> int:
         with subprocess.Popen(
@@ -136,13 +138,16 @@ class _Supervisor:
         troubled: float | None = None  # when the first rank failed or was lost
         while mpirun.poll() is None:
             self._board.poll(_POLL_SECONDS)
+            self._kill_groups([r for r in self._board.ended if r.state == "lost"])
             now = time.monotonic()
             self._timed_out = self._timed_out or now > end
             trouble = [r for r in self._board.ended if r.state != "done"]
             if trouble and troubled is None:
                 patience = _REPORT_SECONDS if trouble[0].state == "failed" else _LOST_SECONDS
                 troubled = now + patience
-            over = troubled is not None and (now > troubled or len(self._board.ended) == self._size)
+            all_told = all(rank.state != "lost" for rank in self._board.ended)
+            all_told = all_told and len(self._board.ended) == self._size
+            over = troubled is not None and (now > troubled or all_told)
             if not asked and (self._signals.got or self._timed_out or over):
                 asked = True
                 kill_at = now + _TERM_SECONDS
@@ -151,15 +156,20 @@ class _Supervisor:
                 return
 
     def _kill_what_is_left(self, mpirun: subprocess.Popen[bytes]) -> None:
-        groups = [mpirun.pid] if mpirun.poll() is None else []
-        here = socket.gethostname()
-        ranks = [r for r in self._board.ranks.values() if r.host == here and r.state != "done"]
-        for pid in [*groups, *(rank.pid for rank in ranks)]:
+        if mpirun.poll() is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(pid, signal.SIGKILL)
+                os.killpg(mpirun.pid, signal.SIGKILL)
+        self._kill_groups([r for r in self._board.ranks.values() if r.state != "done"])
+
+    def _kill_groups(self, ranks: Sequence[Rank]) -> None:
+        """Kill local ranks with their loader workers, whose open pipes would hold up mpirun."""
         for rank in ranks:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(rank.pid, signal.SIGKILL)
+            if rank.rank in self._killed or rank.host != self._here:
+                continue
+            self._killed.add(rank.rank)
+            for kill in (os.killpg, os.kill):  # a rank leads its group under Open MPI
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    kill(rank.pid, signal.SIGKILL)
 
     @contextlib.contextmanager
     def _reading(self, stderr: IO[bytes] | None) -> Iterator[None]:

@@ -119,7 +119,8 @@ def _run_alone(target: Target) -> int:
             print(error.code, file=sys.stderr)
         return _exit_code(error)
     except BaseException as error:
-        sys.excepthook(type(error), error, _user_frames(error.__traceback__))
+        error.__traceback__ = _user_frames(error.__traceback__)
+        sys.excepthook(type(error), error, error.__traceback__)
         return 130 if isinstance(error, KeyboardInterrupt) else 1
     return 0
 

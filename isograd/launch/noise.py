@@ -9,11 +9,13 @@ import re
 __all__ = ["NoiseFilter"]
 
 _RULE = b"-" * 74
-_NOTICE = re.compile(
-    rb"prterun noticed that process rank|prterun has exited due to process rank"
-    rb"|prterun detected that one or more processes|MPI_ABORT was invoked on rank"
-    rb"|This help section is empty because PRRTE"
+_NOTICES = (
+    b"prterun noticed that process rank",
+    b"prterun has exited due to process rank",
+    b"prterun detected that one or more processes",
+    b"MPI_ABORT was invoked on rank",
 )
+_LINES = re.compile(rb"[^\n]*\n|[^\n]+")  # not splitlines: a progress bar's \r ends no line
 
 
 class NoiseFilter:
@@ -31,7 +33,9 @@ class NoiseFilter:
             The bytes that are not part of a notice.
         """
         out = b""
-        for line in (self._line + data).splitlines(keepends=True):
+        pieces = _LINES.findall(self._line + data)
+        self._line = b""
+        for line in pieces:
             out += self._take(line)
         return out
 
@@ -41,33 +45,27 @@ class NoiseFilter:
         return rest
 
     def _take(self, line: bytes) -> bytes:
-        self._line = b""
-        whole = line.endswith(b"\n")
-        text = line.strip()
+        text = line.strip(b" \r\n")
         if not self._block:
-            if text == _RULE and whole:
-                self._block = line
-            elif not whole and text and _RULE.startswith(text):
-                self._line = line
-            else:
+            if not (text and _RULE.startswith(text)):
                 return line
-            return b""
-        if not whole:
-            self._line = line
-            return b""
-        self._block += line
-        lines = self._block.splitlines()
-        if len(lines) == 2 and not _NOTICE.match(lines[1].strip()):
-            return self._release(text == _RULE)
-        if text == _RULE:
+            return self._hold(line) if text == _RULE or not line.endswith(b"\n") else line
+        if self._block.count(b"\n") == 1 and not _may_be_notice(text):
+            block, self._block = self._block, b""
+            return block + self._take(line)
+        self._hold(line)
+        if text == _RULE and not self._line:
             self.held, self._block = self.held + self._block, b""
         return b""
 
-    def _release(self, starts_again: bool) -> bytes:
-        """The block is no notice; its last line may open one."""
-        block, self._block = self._block, b""
-        if starts_again:
-            first, _, rest = block.partition(b"\n")
-            self._block = rest
-            return first + b"\n"
-        return block
+    def _hold(self, line: bytes) -> bytes:
+        if line.endswith(b"\n"):
+            self._block += line
+        else:
+            self._line = line
+        return b""
+
+
+def _may_be_notice(text: bytes) -> bool:
+    """Whether a line, perhaps unfinished, can be the first line of a notice."""
+    return any(text.startswith(notice) or notice.startswith(text) for notice in _NOTICES)

@@ -19,7 +19,15 @@ __all__ = ["Communicator"]
 
 @runtime_checkable
 class Communicator(Protocol):
-    """Collective and point-to-point communication in one group of ranks."""
+    """Collective and point-to-point communication in one group of ranks.
+
+    Attributes:
+        tracing: append a TraceEvent per operation to `trace`.
+        timeout: seconds a rank may be late, None for ever.
+    """
+
+    tracing: bool
+    timeout: float | None
 
     @property
     def name(self) -> str:
@@ -131,6 +139,9 @@ class Communicator(Protocol):
 
     def irecv(self, array: Any, src: int | None = None, tag: int = 0) -> Work:
         """Start receiving into `array`."""
+
+    def batch(self, calls: Sequence[tuple[str, Any, int, int]]) -> list[Work]:
+        """Start several transfers, ("send" or "recv", array, peer, tag) each, as one."""
 
     def split(self, ranks: Sequence[int], name: str) -> "Communicator | None":
         """A communicator over `ranks` of this group; called by all, None for non-members."""

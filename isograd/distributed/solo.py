@@ -1,4 +1,4 @@
-"""The transport of a group of one: every collective is a copy at most, on the array's own device."""
+"""The transport of a group of one: a collective is a copy at most, on the array's own device."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

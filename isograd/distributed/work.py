@@ -12,7 +12,7 @@ from typing import Any
 from isograd.distributed.errors import CollectiveTimeoutError
 from isograd.distributed.polling import poll_until
 
-__all__ = ["TraceEvent", "Work", "WorkFuture"]
+__all__ = ["ListWork", "TraceEvent", "Work", "WorkFuture"]
 
 
 @dataclass
@@ -162,3 +162,31 @@ class WorkFuture:
         future = WorkFuture(self._work, callback)
         future._source = self
         return future
+
+
+class ListWork(Work):
+    """A Work whose result is dealt out to a list of tensors by whoever first waits for it."""
+
+    def __init__(self, work: Work, finish: Callable[[], None]) -> None:
+        super().__init__(work.name, work._result)
+        self.event = work.event
+        self._work, self._finish = work, finish
+        self._once = threading.Lock()
+        self._dealt = False
+
+    def wait(self, timeout: timedelta | float | None = None) -> bool:
+        """Wait, then fill the list."""
+        self._work.wait(timeout)
+        with self._once:
+            if not self._dealt:
+                self._finish()
+                self._dealt = True
+        return True
+
+    def is_completed(self) -> bool:
+        """True when the data has arrived; `wait` fills the list."""
+        return self._work.is_completed()
+
+    def exception(self) -> BaseException | None:
+        """The error of a completed operation, or None."""
+        return self._work.exception()

@@ -128,7 +128,7 @@ def _mpi() -> Finding:
     if said.returncode != 0:
         why = (said.stderr.strip().splitlines() or ["no reason given"])[-1]
         return Finding("MPI", f"{mpi.version} ({mpi.mpirun})", f"mpi4py cannot load it: {why}", fix)
-    library = said.stdout.strip()
+    library = " ".join(said.stdout.split())
     found = f"{library}; {mpi.mpirun}: {mpi.version}"
     flavour = "openmpi" if "Open MPI" in library else "mpich"
     if mpi.flavour != flavour:

@@ -1,0 +1,72 @@
+"""Devices: ``cpu`` and ``cuda[:i]``, spelled as torch spells them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["CPU", "device"]
+
+
+class device:  # noqa: N801 (torch's name)
+    """Where a tensor's memory is: ``device("cpu")``, ``device("cuda:1")``, ``device("cuda", 1)``.
+
+    Raises:
+        RuntimeError: for a device type isograd does not have.
+    """
+
+    __slots__ = ("index", "type")
+
+    def __init__(self, type: str | int | device = "cpu", index: int | None = None) -> None:
+        if isinstance(type, device):
+            type, index = type.type, type.index if index is None else index
+        elif isinstance(type, int):
+            type, index = "cuda", type
+        if ":" in type:
+            type, _, number = type.partition(":")
+            if not number.isdigit() or index is not None:
+                raise RuntimeError(f"Invalid device string: '{type}:{number}'")
+            index = int(number)
+        if type not in ("cpu", "cuda"):
+            raise RuntimeError(f"device: expected cpu or cuda[:index], got {type!r}")
+        self.type: str = type
+        self.index: int | None = index
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, device):
+            return NotImplemented
+        return self.type == other.type and self.index == other.index
+
+    def __hash__(self) -> int:
+        return hash((self.type, self.index))
+
+    def __str__(self) -> str:
+        return self.type if self.index is None else f"{self.type}:{self.index}"
+
+    def __repr__(self) -> str:
+        index = "" if self.index is None else f", index={self.index}"
+        return f"device(type='{self.type}'{index})"
+
+    def __reduce__(self) -> tuple[Any, tuple[str, int | None]]:
+        return device, (self.type, self.index)
+
+    def __enter__(self) -> device:
+        """Make this the default device of new tensors inside the ``with`` block."""
+        _stack.append(self)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        _stack.pop()
+
+
+CPU = device("cpu")
+_stack = [CPU]
+
+
+def default_device() -> device:
+    """Where new tensors go when no device is named."""
+    return _stack[-1]
+
+
+def set_default_device(d: str | device | None) -> None:
+    """Where new tensors go when no device is named; None means the CPU."""
+    _stack[0] = CPU if d is None else device(d)

@@ -1,0 +1,221 @@
+"""The one door: every operation on tensors is ``apply(primitive, *inputs, **params)``.
+
+Behind the door stand up to three interpreters, each registering itself from its own floor: the
+*recorder* (autograd) sees an operation after it ran, if some input wants a gradient; the *tracer*
+(compiler) and the *partitioner* (distributed) see it before, and may run it themselves. With none
+active, `apply` is one flag test and a call: that path is the eager hot path.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
+
+import numpy as np
+
+from isograd.tensor import dtypes
+from isograd.tensor.backends import backend_of, device_count
+from isograd.tensor.core import Tensor, wrap
+from isograd.tensor.dtypes import FLOAT32, FLOAT64
+from isograd.tensor.primitive import Primitive
+from isograd.tensor.promotion import cast_all
+
+__all__ = ["Recorder", "apply", "execute", "mode", "register_interpreter", "register_recorder"]
+
+_new = object.__new__
+_ndarray = np.ndarray
+_int64 = dtypes.int64.np
+
+
+class _Mode(threading.local):
+    """Per thread: whether operations are recorded, and whether results are inference tensors."""
+
+    grad = True
+    inference = False
+
+
+mode = _Mode()
+
+
+class Recorder(Protocol):
+    """What autograd offers to this floor."""
+
+    def record(
+        self, primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any], outs: Any
+    ) -> None:
+        """Give the outputs a history."""
+
+    def refresh(self, view: Tensor) -> None:
+        """Bring a view's history in step with its base, which was written to."""
+
+    def before_write(self, target: Tensor, name: str) -> None:
+        """Raise if ``target`` must not be written to in place."""
+
+    def after_write(self, target: Tensor, result: Tensor) -> None:
+        """``target`` holds ``result``'s values now: take over its history."""
+
+
+Interpreter = Callable[[Primitive, tuple[Any, ...], dict[str, Any]], Any]
+
+_interpreters: list[Interpreter] = []
+_recorder: list[Recorder] = []
+
+
+def register_recorder(recorder: Recorder) -> None:
+    """Called once by the autograd floor."""
+    _recorder[:] = [recorder]
+
+
+def register_interpreter(interpreter: Interpreter) -> Callable[[], None]:
+    """Put an interpreter before execution; it returns NotImplemented to let an operation pass.
+
+    Returns:
+        A function that takes it away again.
+    """
+    _interpreters.append(interpreter)
+    return lambda: _interpreters.remove(interpreter)
+
+
+def recorder() -> Recorder:
+    """The autograd floor's recorder."""
+    return _recorder[0]
+
+
+def apply(primitive: Primitive, *inputs: Any, **params: Any) -> Any:
+    """Run an operation on tensors and numbers and record it where a gradient may be wanted.
+
+    Raises:
+        RuntimeError: if the tensors are on different devices.
+        TypeError: if an input is neither a tensor nor a number where one is needed.
+    """
+    if _interpreters:
+        for interpret in _interpreters:
+            result = interpret(primitive, inputs, params)
+            if result is not NotImplemented:
+                return result
+    return execute(primitive, inputs, params)
+
+
+def execute(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    """`apply` without the interpreters that stand before it."""
+    arrays = []
+    wants = False
+    host = True
+    for t in inputs:
+        if isinstance(t, Tensor):
+            base = t._base
+            if base is not None and base._epoch != t._epoch:
+                _recorder[0].refresh(t)
+            if t._requires_grad:
+                wants = True
+            a = t._array
+            if a.__class__ is not _ndarray:
+                host = False
+            arrays.append(a)
+        else:
+            arrays.append(t)
+    result = _run_host(primitive, arrays, params) if host else _run_device(primitive, arrays, params)
+    if primitive.outputs == 1:
+        out: Any = _new(Tensor)
+        out._array = result if result.__class__ is _ndarray else _as_array(result)
+        if primitive.view:
+            _link_view(out, inputs[0], primitive, params)
+    else:
+        out = tuple([wrap(r) for r in result])
+    if wants and mode.grad and not primitive.nondifferentiable:
+        _recorder[0].record(primitive, inputs, params, out)
+    return out
+
+
+def _as_array(result: Any) -> Any:
+    return np.asarray(result) if isinstance(result, np.generic) else result
+
+
+def _run_host(primitive: Primitive, arrays: list[Any], params: dict[str, Any]) -> Any:
+    kind = primitive.promotion
+    if kind is None:
+        if primitive.low_precision and arrays and _any_low(arrays):
+            return _run_low(np, primitive, arrays, params)
+        return primitive.forward(np, *arrays, **params)
+    d = getattr(arrays[0], "dtype", None)
+    if d is FLOAT32 or d is FLOAT64 or (d is _int64 and kind == "same"):
+        for a in arrays:
+            if a.__class__ is _ndarray:
+                if a.dtype is not d:
+                    break
+            elif not (a.__class__ is float or a.__class__ is int) or d is _int64:
+                break
+        else:
+            return primitive.forward(np, *arrays, **params)
+    return _run_promoted(np, primitive, arrays, params)
+
+
+def _run_promoted(xp: Any, primitive: Primitive, arrays: list[Any], params: dict[str, Any]) -> Any:
+    arrays, common = cast_all(xp, primitive.promotion or "same", arrays)
+    if primitive.low_precision and dtypes.is_low_precision(common.np):
+        return _run_low(xp, primitive, arrays, params)
+    return primitive.forward(xp, *arrays, **params)
+
+
+def _any_low(arrays: list[Any]) -> bool:
+    return any(dtypes.is_low_precision(a.dtype) for a in arrays if hasattr(a, "dtype"))
+
+
+def _run_low(xp: Any, primitive: Primitive, arrays: list[Any], params: dict[str, Any]) -> Any:
+    """Compute in float32 and round once to the first low-precision input's dtype."""
+    low = next(a.dtype for a in arrays if hasattr(a, "dtype") and dtypes.is_low_precision(a.dtype))
+    wide = [
+        a.astype(FLOAT32) if hasattr(a, "dtype") and dtypes.is_low_precision(a.dtype) else a
+        for a in arrays
+    ]
+    result = primitive.forward(xp, *wide, **params)
+    if primitive.outputs == 1:
+        return result.astype(low) if result.dtype == FLOAT32 else result
+    return tuple(r.astype(low) if r is not None and r.dtype == FLOAT32 else r for r in result)
+
+
+def _run_device(primitive: Primitive, arrays: list[Any], params: dict[str, Any]) -> Any:
+    first = next(a for a in arrays if hasattr(a, "device") and not isinstance(a, _ndarray))
+    backend = backend_of(first)
+    where = backend.device_of(first)
+    for i, a in enumerate(arrays):
+        if isinstance(a, _ndarray):
+            if a.ndim:
+                raise RuntimeError(
+                    f"{primitive.name}: Expected all tensors to be on the same device, but found "
+                    f"at least two devices, {where} and cpu! Move one with .to(device)"
+                )
+            arrays[i] = backend.from_numpy(a, where.index)
+        elif hasattr(a, "device") and backend.device_of(a) != where:
+            raise RuntimeError(
+                f"{primitive.name}: Expected all tensors to be on the same device, but found at "
+                f"least two devices, {where} and {backend.device_of(a)}! Move one with .to(device)"
+            )
+    with _on_device(backend.xp, where.index):
+        if primitive.promotion is not None:
+            return _run_promoted(backend.xp, primitive, arrays, params)
+        if primitive.low_precision and _any_low(arrays):
+            return _run_low(backend.xp, primitive, arrays, params)
+        return primitive.forward(backend.xp, *arrays, **params)
+
+
+def _on_device(xp: Any, index: int | None) -> AbstractContextManager[Any]:
+    if device_count() < 2:
+        return nullcontext()
+    context: AbstractContextManager[Any] = xp.cuda.Device(index)
+    return context
+
+
+def _link_view(out: Tensor, source: Tensor, primitive: Primitive, params: dict[str, Any]) -> None:
+    """Tie a view to its base, if the result really looks into the source's memory."""
+    seen, memory = out._array, source._array
+    base = seen.base
+    if seen is not memory and (base is None or (base is not memory and base is not memory.base)):
+        return
+    root = source if source._base is None else source._base
+    out._base = root
+    out._version_cell = root._share_version()
+    out._view_chain = (*source._view_chain, (primitive, params))
+    out._epoch = root._epoch

@@ -1,0 +1,138 @@
+"""In-place operations: compute, write into the target's memory, count the change.
+
+Any function of tensors has an in-place form: `write_into` computes it out of place and stores the
+result. Where a gradient is recorded, the operation must see the target's old values, also later in
+the backward pass. If nobody else looks at the target's memory, the target simply moves to the
+result's memory (no copy); otherwise the old values are copied before they are overwritten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from isograd.tensor.core import Tensor, wrap
+from isograd.tensor.door import mode, recorder
+from isograd.tensor.dtypes import from_numpy
+
+__all__ = ["recording", "store", "write_into", "write_out"]
+
+
+def recording(*values: Any) -> bool:
+    """Whether an operation on these values would get a history."""
+    if not mode.grad:
+        return False
+    for value in values:
+        if isinstance(value, Tensor):
+            base = value._base
+            if base is not None and base._epoch != value._epoch:
+                recorder().refresh(value)
+            if value._requires_grad:
+                return True
+        elif isinstance(value, (list, tuple)) and recording(*value):
+            return True
+    return False
+
+
+def write_into(
+    target: Tensor,
+    fn: Callable[..., Any],
+    args: tuple[Any, ...] = (),
+    kwargs: dict[str, Any] | None = None,
+    name: str = "",
+) -> Tensor:
+    """``target[...] = fn(target, *args, **kwargs)``, recorded; returns ``target``.
+
+    Raises:
+        RuntimeError: if the target is a leaf that requires a gradient, or the result's shape or
+            dtype category does not fit into it.
+    """
+    kwargs = kwargs or {}
+    name = name or fn.__name__ + "_"
+    if not recording(target, *args, *kwargs.values()):
+        store(target, fn(target, *args, **kwargs)._array, name)
+        return target
+    recorder().before_write(target, name)
+    before = wrap(target._array)
+    before._requires_grad = target._requires_grad
+    before._node, before._index = target._node, target._index
+    before._version_cell = [0]  # its own: the old values stay as they are
+    alone = target._version_cell is None
+    if not alone:
+        before._array = target._array.copy()
+    result = fn(before, *args, **kwargs)
+    if result.dtype is not target.dtype:
+        _check(target, result._array, name)
+        result = result.to(target.dtype)
+    if alone and result._node is not None and result._base is None:
+        _check(target, result._array, name)
+        target._array = result._array
+        target._version_cell = result._share_version()
+        target._version_cell[0] = 1
+        if result._node.output_version is not None:
+            result._node.output_version = 1
+    else:
+        store(target, result._array, name)
+    recorder().after_write(target, result)
+    return target
+
+
+def store(target: Tensor, values: Any, name: str) -> None:
+    """Write an array into the target's memory and count the change; nothing is recorded."""
+    _check(target, values, name)
+    memory = target._array
+    if memory.dtype != values.dtype:
+        values = values.astype(memory.dtype)
+    memory[...] = values
+    target._bump()
+
+
+def _check(target: Tensor, values: Any, name: str) -> None:
+    memory = target._array
+    if memory.shape != values.shape:
+        raise RuntimeError(
+            f"{name}: output with shape {list(memory.shape)} doesn't match the broadcast shape "
+            f"{list(values.shape)}"
+        )
+    if memory.dtype != values.dtype:
+        have, want = from_numpy(values.dtype), from_numpy(memory.dtype)
+        if have.category > want.category:
+            raise RuntimeError(
+                f"{name}: result type {have.name} can't be cast to the desired output type "
+                f"{want.name}"
+            )
+    if memory.size and 0 in memory.strides and memory.size > 1:
+        if any(s == 0 and n > 1 for s, n in zip(memory.strides, memory.shape, strict=True)):
+            raise RuntimeError(
+                f"{name}: unsupported operation: more than one element of the written-to tensor "
+                "refers to a single memory location. Please clone() the tensor before performing "
+                "the operation."
+            )
+
+
+def write_out(name: str, out: Any, result: Any) -> Any:
+    """Serve ``out=``: resize the given tensors to the result and write it into them.
+
+    Raises:
+        RuntimeError: if a gradient would be needed, or the dtype category does not fit.
+        TypeError: if ``out`` is not made of tensors.
+    """
+    if isinstance(result, tuple):
+        if not isinstance(out, (tuple, list)) or len(out) != len(result):
+            raise TypeError(f"{name}: out= expects {len(result)} tensors, got {out!r}")
+        written = [write_out(name, o, r) for o, r in zip(out, result, strict=True)]
+        make = getattr(type(result), "_make", tuple)
+        return make(written)
+    if not isinstance(out, Tensor):
+        raise TypeError(f"{name}: out= expects a Tensor, got {type(out).__name__}")
+    if recording(out, result):
+        raise RuntimeError(
+            f"{name}: functions with out=... arguments don't support automatic differentiation, "
+            "but one of the arguments requires grad."
+        )
+    if out._array.shape != result._array.shape:
+        out._array = result._array.astype(out._array.dtype)
+        out._bump()
+        return out
+    store(out, result._array, name)
+    return out

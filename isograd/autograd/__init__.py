@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+from isograd.autograd import functional as functional
+from isograd.autograd.anomaly import detect_anomaly as detect_anomaly
+from isograd.autograd.anomaly import is_anomaly_enabled as is_anomaly_enabled
+from isograd.autograd.anomaly import set_detect_anomaly as set_detect_anomaly
 from isograd.autograd.backward import backward as backward
 from isograd.autograd.backward import grad as grad
+from isograd.autograd.engine import queue_callback as queue_callback
+from isograd.autograd.function import Function as Function
+from isograd.autograd.function import once_differentiable as once_differentiable
+from isograd.autograd.gradcheck import GradcheckError as GradcheckError
+from isograd.autograd.gradcheck import gradcheck as gradcheck
+from isograd.autograd.gradcheck import gradgradcheck as gradgradcheck
 from isograd.autograd.modes import enable_grad as enable_grad
 from isograd.autograd.modes import inference_mode as inference_mode
 from isograd.autograd.modes import no_grad as no_grad
 from isograd.autograd.modes import set_grad_enabled as set_grad_enabled
+from isograd.tensor.core import Tensor
 
-__all__ = ["backward", "enable_grad", "grad", "inference_mode", "no_grad", "set_grad_enabled"]
+__all__ = [
+    "Function", "GradcheckError", "Variable", "backward", "detect_anomaly", "enable_grad",
+    "functional", "grad", "gradcheck", "gradgradcheck", "inference_mode", "is_anomaly_enabled",
+    "no_grad", "once_differentiable", "queue_callback", "set_detect_anomaly", "set_grad_enabled",
+]  # fmt: skip
+
+
+def Variable(data: Tensor, requires_grad: bool = False, volatile: bool = False) -> Tensor:  # noqa: N802
+    """Legacy: a tensor over the same memory."""
+    return data.detach().requires_grad_(requires_grad)  # type: ignore[no-any-return]

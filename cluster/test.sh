@@ -82,6 +82,7 @@ expect "a killed rank ends the job" [ "$rc" != 0 ]
 expect "and is named" last 'rank 2 \(pid [0-9]+, host node2\) was killed' # Open MPI may hide the signal
 expect "within 10 s, start included ($SECONDS s)" [ "$SECONDS" -le 10 ]
 
+rm -f "$lab"/started*
 (
     for _ in $(seq 300); do [ -e "$lab/started2" ] && break; sleep 0.1; done
     sleep 1

@@ -7,8 +7,8 @@
 #   emulated_hosts.sh down FOLDER      remove all of them
 #
 # A host is a set of namespaces (network, host name, processes, mounts, IPC) with its own address, its own
-# /dev/shm and its own sshd as first process; a bridge joins them. The file system is shared, as a
-# cluster's would be. Nothing is connected to the real network.
+# /dev/shm and TMPDIR, and its own sshd as first process; a bridge joins them. The file system is
+# shared, as a cluster's would be. Nothing is connected to the real network.
 set -euo pipefail
 
 verb=$1
@@ -18,7 +18,7 @@ net=ig$(printf '%s' "$D" | cksum | cut -c1-5) # names of ours, so that two folde
 run_on() { # run_on I cmd...
     local node=$1
     shift
-    nsenter -t "$(cat "$D/node$node.pid")" -n -u -i -p -m --wd="$PWD" -- "$@"
+    TMPDIR=$D/tmp$node nsenter -t "$(cat "$D/node$node.pid")" -n -u -i -p -m --wd="$PWD" -- "$@"
 }
 
 write_ssh() {
@@ -51,6 +51,7 @@ CONF
 
 start_node() { # start_node I
     local i=$1 ns=$net-$1 shell=
+    mkdir -p "$D/tmp$i" # process ids repeat between nodes, so files named after them need it
     ip netns add "$ns"
     ip -n "$ns" link set lo up
     ip link add "p$i" netns "$net-sw" type veth peer name eth0 netns "$ns"
@@ -62,7 +63,7 @@ start_node() { # start_node I
             mount --bind '$D/etc_hosts' /etc/hosts
             mount -t tmpfs -o size=1g tmpfs /dev/shm
             hostname node$i
-            exec /usr/sbin/sshd -D -e -f '$D/sshd_config'" >"$D/node$i.log" 2>&1 </dev/null &
+            exec /usr/sbin/sshd -D -e -f '$D/sshd_config' -o SetEnv=TMPDIR='$D/tmp$i'" >"$D/node$i.log" 2>&1 </dev/null &
     shell=$!
     for _ in $(seq 100); do # the first process of the node is the child of unshare
         tr -d ' ' <"/proc/$shell/task/$shell/children" >"$D/node$i.pid" || true

@@ -14,7 +14,7 @@ from typing import Any
 from isograd.autograd.node import Packed, PrimitiveNode, next_sequence
 from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.door import apply, mode, register_recorder
-from isograd.tensor.primitive import Primitive
+from isograd.tensor.primitive import PRIMITIVES, Primitive
 
 __all__ = ["RECORDER", "state", "view_scatter"]
 
@@ -194,6 +194,8 @@ view_scatter = Primitive(
     "view_scatter",
     _view_scatter,
     vjp={"base": _zero_view, "value": lambda g, chain: _replay(g, chain)},
+    samples=lambda make: [((make(3, 4), make(4)), {"chain": ((PRIMITIVES["narrow"],
+                           {"dim": 0, "start": 1, "length": 1}),)})],
     doc="``base`` with the part that a chain of views selects replaced by ``value``.",
 )
 

@@ -121,7 +121,7 @@ def _is_low(record: Primitive) -> bool:
     return not any(isinstance(v, np.ndarray) and v.dtype.kind == "c" for v in inputs)
 
 
-@pytest.mark.parametrize("record", filter(_is_low, DIFFERENTIABLE), ids=lambda r: r.name)
+@pytest.mark.parametrize("record", list(filter(_is_low, DIFFERENTIABLE)), ids=lambda r: r.name)
 def test_low_precision_is_float32_rounded_once(record: Primitive) -> None:
     assert record.samples is not None
     inputs, params = record.samples(draw(5))[0]

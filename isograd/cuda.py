@@ -1,0 +1,166 @@
+"""``torch.cuda``'s names: devices, streams, events, memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from isograd.tensor.backends import backend_for, device_count
+from isograd.tensor.devices import device as _device
+from isograd.tensor.generator import manual_seed as manual_seed
+from isograd.tensor.generator import manual_seed as manual_seed_all
+
+__all__ = [
+    "Event", "Stream", "current_device", "current_stream", "device", "device_count", "empty_cache",
+    "get_device_capability", "get_device_name", "get_device_properties", "is_available",
+    "is_bf16_supported", "is_initialized", "manual_seed", "manual_seed_all", "max_memory_allocated",
+    "mem_get_info", "memory_allocated", "memory_reserved", "reset_peak_memory_stats", "set_device",
+    "stream", "synchronize",
+]  # fmt: skip
+
+
+def is_available() -> bool:
+    """Whether there is a usable CUDA device."""
+    return device_count() > 0
+
+
+def is_initialized() -> bool:
+    """Whether CUDA can be used; devices are opened when first used."""
+    return is_available()
+
+
+def _xp() -> Any:
+    return backend_for(_device("cuda")).xp
+
+
+def _index(where: Any) -> int:
+    if where is None:
+        return current_device()
+    if isinstance(where, int):
+        return where
+    index = _device(where).index
+    return current_device() if index is None else index
+
+
+def current_device() -> int:
+    """Index of the device that new CUDA tensors go to."""
+    return int(_xp().cuda.runtime.getDevice())
+
+
+def set_device(device: Any) -> None:
+    """Make a device the one that new CUDA tensors go to; a negative index does nothing."""
+    index = device if isinstance(device, int) else _device(device).index
+    if index is None or index < 0:
+        return
+    _xp().cuda.runtime.setDevice(index)
+
+
+class device:  # noqa: N801 (torch's name)
+    """``with cuda.device(i):`` device ``i`` is current inside the block."""
+
+    def __init__(self, device: Any) -> None:
+        self._wanted = _index(device)
+
+    def __enter__(self) -> None:
+        self._before = current_device()
+        set_device(self._wanted)
+
+    def __exit__(self, *exc: object) -> None:
+        set_device(self._before)
+
+
+def synchronize(device: Any = None) -> None:
+    """Wait until the device has done all work queued so far."""
+    with _xp().cuda.Device(_index(device)):
+        _xp().cuda.runtime.deviceSynchronize()
+
+
+def get_device_properties(device: Any = None) -> Any:
+    """The driver's description of a device; ``.name``, ``.total_memory`` (bytes), ``.major``, ..."""
+    raw = _xp().cuda.runtime.getDeviceProperties(_index(device))
+    fields = {k: v.decode() if isinstance(v, bytes) else v for k, v in raw.items()}
+    fields["total_memory"] = fields["totalGlobalMem"]
+    fields["multi_processor_count"] = fields["multiProcessorCount"]
+    return type("CudaDeviceProperties", (), fields)()
+
+
+def get_device_name(device: Any = None) -> str:
+    """The device's product name."""
+    return str(get_device_properties(device).name)
+
+
+def get_device_capability(device: Any = None) -> tuple[int, int]:
+    """Compute capability (major, minor)."""
+    found = get_device_properties(device)
+    return int(found.major), int(found.minor)
+
+
+def is_bf16_supported(including_emulation: bool = True) -> bool:
+    """Whether the device computes bfloat16 natively (compute capability 8 and up)."""
+    return including_emulation or get_device_capability()[0] >= 8
+
+
+_peak: dict[int, int] = {}
+
+
+def memory_allocated(device: Any = None) -> int:
+    """Bytes held by living tensors."""
+    with _xp().cuda.Device(_index(device)):
+        return int(_xp().get_default_memory_pool().used_bytes())
+
+
+def max_memory_allocated(device: Any = None) -> int:
+    """Largest value `memory_allocated` was seen at; CuPy's pool keeps no peak of its own.
+
+    Only moments at which this function or `memory_allocated` was asked count.
+    """
+    index = _index(device)
+    _peak[index] = max(_peak.get(index, 0), memory_allocated(index))
+    return _peak[index]
+
+
+def reset_peak_memory_stats(device: Any = None) -> None:
+    """Forget the peak."""
+    _peak.pop(_index(device), None)
+
+
+def memory_reserved(device: Any = None) -> int:
+    """Bytes the memory pool holds, used or free."""
+    with _xp().cuda.Device(_index(device)):
+        return int(_xp().get_default_memory_pool().total_bytes())
+
+
+def mem_get_info(device: Any = None) -> tuple[int, int]:
+    """(free, total) bytes of the device's memory."""
+    with _xp().cuda.Device(_index(device)):
+        free, total = _xp().cuda.runtime.memGetInfo()
+        return int(free), int(total)
+
+
+def empty_cache() -> None:
+    """Give the pool's free blocks back to the driver."""
+    if is_available():
+        _xp().get_default_memory_pool().free_all_blocks()
+        _xp().get_default_pinned_memory_pool().free_all_blocks()
+
+
+def Stream(device: Any = None, priority: int = 0) -> Any:  # noqa: N802 (torch's name)
+    """A queue of work on a device; ``with cuda.stream(s):`` makes it current."""
+    with _xp().cuda.Device(_index(device)):
+        return _xp().cuda.Stream(non_blocking=True, priority=priority)
+
+
+def Event(enable_timing: bool = False, blocking: bool = False, interprocess: bool = False) -> Any:  # noqa: N802
+    """A point in a stream's order: ``record``, ``synchronize``, ``query``, ``elapsed_time`` (ms)."""
+    if interprocess:
+        raise NotImplementedError("Event: interprocess=True is not supported")
+    return backend_for(_device("cuda")).event(timing=enable_timing)
+
+
+def current_stream(device: Any = None) -> Any:
+    """The stream that work is queued on now."""
+    return _xp().cuda.get_current_stream()
+
+
+def stream(stream: Any) -> Any:
+    """``with cuda.stream(s):`` work inside is queued on ``s``."""
+    return stream

@@ -1,0 +1,1 @@
+"""Vendor libraries and generated kernels behind the primitives."""

@@ -115,7 +115,7 @@ def _erf64(x: Any) -> Any:
     if not np.any(size > 1):
         return np.copysign(inner, x)
     with np.errstate(invalid="ignore", under="ignore"):
-        outer = 1.0 - _tail(np.clip(size, 1.0, 7.0)) * np.exp(-np.minimum(size, 7.0) ** 2)
+        outer = 1.0 - _tail(np.clip(size, 1.0, 7.0)) * np.exp(-(np.minimum(size, 7.0) ** 2))
     return np.copysign(np.where(size > 1, outer, inner), x)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from isograd.distributed.world import World, detect_world
 from isograd.launch import doctor
+from isograd.launch.alias import alias_torch
 from isograd.launch.command import Job
 from isograd.launch.hosts import Host, parse_hostfile, parse_hosts
 from isograd.launch.inside import Target, run_inside
@@ -58,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--log-dir", type=Path, metavar="DIR", help="where ranks other than 0 write their output")
     add("--timeout", type=float, metavar="S", help="end the job after S seconds (exit code 124)")
     add("-v", "--verbose", action="store_true", help="show the command, logs and mpirun's words")
+    add("--torch", action="store_true", help="let `import torch` mean isograd")
     add("-m", dest="module", action="store_true", help="run a module, as python -m does")
     add("program", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     check = verbs.add_parser("doctor", help="say what is here and what is missing")
@@ -69,6 +71,8 @@ def _run(args: argparse.Namespace) -> int:
     target = _target(args)
     if args.standalone:
         _forget_world()
+    if args.torch:
+        alias_torch()
     world = detect_world(os.environ)
     if world.size > 1:
         return _run_as_rank(args, target, world)
@@ -79,7 +83,7 @@ def _run(args: argparse.Namespace) -> int:
     name = time.strftime("%Y%m%d-%H%M%S") + f"-{os.getpid()}"
     logs = (args.log_dir or log_folder(name)).absolute()
     program = [sys.executable, "-m", "isograd.launch", "run"]
-    program += ["-m"] * target.module + [target.name, *target.args]
+    program += ["--torch"] * args.torch + ["-m"] * target.module + [target.name, *target.args]
     job = Job(size, hosts, program, core_count())
     return run_job(job, Options(logs, args.timeout, args.verbose))
 

@@ -5,13 +5,25 @@ from __future__ import annotations
 import isograd.tensor.conversion
 import isograd.tensor.creation
 import isograd.tensor.operators
+import isograd.tensor.primitives.clamp
+import isograd.tensor.primitives.combination
 import isograd.tensor.primitives.comparison
+import isograd.tensor.primitives.complex
+import isograd.tensor.primitives.counting
+import isograd.tensor.primitives.floating
+import isograd.tensor.primitives.gathering
 import isograd.tensor.primitives.indexing
 import isograd.tensor.primitives.logical
+import isograd.tensor.primitives.masking
 import isograd.tensor.primitives.products
 import isograd.tensor.primitives.reduction
 import isograd.tensor.primitives.rounding
+import isograd.tensor.primitives.scattering
+import isograd.tensor.primitives.searching
 import isograd.tensor.primitives.shape
+import isograd.tensor.primitives.sorting
+import isograd.tensor.primitives.special
+import isograd.tensor.primitives.subscript
 import isograd.tensor.random  # noqa: F401
 
 __all__: list[str] = []

@@ -71,6 +71,10 @@ def write_into(
         target._version_cell[0] = 1
         if result._node.output_version is not None:
             result._node.output_version = 1
+    elif alone:  # a view of a result that may have saved the old values: leave them their memory
+        _check(target, result._array, name)
+        target._array = result._array.copy()
+        target._version_cell = [1]
     else:
         store(target, result._array, name)
     recorder().after_write(target, result)

@@ -572,9 +572,16 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
     )
 
 
+def _diagonal_forward(xp: Any, x: Any, *, offset: int, dim1: int, dim2: int) -> Any:
+    seen = xp.diagonal(x, offset, dim1, dim2)
+    if xp is np and x.flags.writeable:
+        seen.flags.writeable = True  # NumPy's diagonal is read-only
+    return seen
+
+
 _diagonal = Primitive(
     "diagonal",
-    lambda xp, x, *, offset, dim1, dim2: xp.diagonal(x, offset, dim1, dim2),
+    _diagonal_forward,
     vjp={"x": lambda g, x_shape, offset, dim1, dim2: apply(
         _diagonal_backward, g, shape=x_shape, offset=offset, dim1=dim1, dim2=dim2)},
     view=True,

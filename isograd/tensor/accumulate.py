@@ -1,9 +1,9 @@
 """Reduce rows into places that repeat: ``out[index[k]] = op(out[index[k]], values[k])``.
 
 What scatter, index_add and the gradient of indexing have in common. The order of the additions is
-the order of ``k``, on every device, so equal inputs give equal bits: the host goes through a
-one-dimensional ``ufunc.at``; the GPU sorts the places (a stable sort) and walks each run of equal
-places with one thread per column, where atomic additions would differ from run to run.
+the order of ``k``, on every device, so equal inputs give equal bits. The host goes through a
+one-dimensional ``ufunc.at``, or row by row. The GPU sorts the places (a stable sort) and walks each
+run of equal places with one thread per column, where atomic additions would differ between runs.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 __all__ = ["accumulate", "accumulate_along", "check_bounds", "places_along", "places_in"]
 
 _CHUNK = 1 << 18  # elements whose places are computed at once on the host
+_WIDE = 256  # rows this long are reduced one call each, which is faster then
 
 _UFUNCS: dict[str, Any] = {
     "sum": np.add,
@@ -42,7 +43,8 @@ def accumulate(xp: Any, out: Any, index: Any, values: Any, reduce: str = "sum") 
     if index.size == 0 or out.size == 0:
         return
     if xp is np:
-        _on_host(out, index, values, _UFUNCS[reduce])
+        with np.errstate(all="ignore"):  # inf - inf and comparisons with nan are no news
+            _on_host(out, index, values, _UFUNCS[reduce])
     else:
         _on_device(xp, out, index, values, reduce)
 
@@ -52,6 +54,11 @@ def _on_host(out: Any, index: Any, values: Any, ufunc: Any) -> None:
     flat = out.reshape(-1)
     if columns == 1:
         ufunc.at(flat, index, values.reshape(-1))
+        return
+    if columns >= _WIDE:
+        rows_of = zip([out[k] for k in index.tolist()], values, strict=True)
+        for row, value in rows_of:
+            ufunc(row, value, out=row)
         return
     column = np.arange(columns)
     rows = max(1, _CHUNK // columns)

@@ -22,6 +22,7 @@ from isograd.tensor.return_types import named_result
 
 __all__ = ["argsort", "kthvalue", "median", "mode", "msort", "nanmedian", "sort", "topk"]
 
+_TOP = 8  # up to so many, the best are taken one by one
 _FEW = 256  # up to this length a full sort is as fast as a selection
 
 # -- indices
@@ -65,6 +66,10 @@ def _indices(name: str, find: Callable[..., Any], doc: str) -> Callable[..., Ten
 
 def _topk(xp: Any, x: Any, *, k: int, largest: bool) -> Any:
     n = x.shape[-1]
+    if xp is np and 0 < k <= _TOP and n > _FEW and x.dtype.kind in "fi" and x.size:
+        found = _best_one_by_one(x, k, largest)
+        if found is not None:
+            return found
     if xp is not np or n <= _FEW or 4 * k > n or k == 0 or x.size == 0 or _has_nan(xp, x):
         return _order(xp, x, largest)[..., :k]
     edge = np.partition(x, n - k if largest else k - 1, axis=-1)
@@ -76,6 +81,25 @@ def _topk(xp: Any, x: Any, *, k: int, largest: bool) -> Any:
     where = np.nonzero(chosen)[-1].reshape(*x.shape[:-1], k)
     order = _order(xp, np.take_along_axis(x, where, -1), largest)
     return np.take_along_axis(where, order, -1)
+
+
+def _best_one_by_one(x: Any, k: int, largest: bool) -> Any:
+    """Take the best ``k`` times; None where the values do not allow it."""
+    if _has_nan(np, x):
+        return None
+    limits: Any = np.finfo(x.dtype) if x.dtype.kind == "f" else np.iinfo(x.dtype)
+    worst = limits.min if largest else limits.max
+    rest = x.copy()
+    out = np.empty((*x.shape[:-1], k), np.int64)
+    for j in range(k):
+        at = rest.argmax(-1) if largest else rest.argmin(-1)
+        at = at[..., None]
+        best = np.take_along_axis(rest, at, -1)
+        if (best <= worst if largest else best >= worst).any():
+            return None  # a value like the mark of those already taken
+        np.put_along_axis(rest, at, worst, -1)
+        out[..., j : j + 1] = at
+    return out
 
 
 def _has_nan(xp: Any, x: Any) -> bool:

@@ -116,7 +116,11 @@ def execute(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any
             arrays.append(a)
         else:
             arrays.append(t)
-    result = _run_host(primitive, arrays, params) if host else _run_device(primitive, arrays, params)
+    try:
+        run = _run_host if host else _run_device
+        result = run(primitive, arrays, params)
+    except ValueError as error:
+        raise _shape_error(primitive, arrays, error) from error
     if primitive.outputs == 1:
         out: Any = _new(Tensor)
         out._array = result if result.__class__ is _ndarray else _as_array(result)
@@ -127,6 +131,23 @@ def execute(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any
     if wants and mode.grad and not primitive.nondifferentiable:
         _recorder[0].record(primitive, inputs, params, out)
     return out
+
+
+def _shape_error(primitive: Primitive, arrays: list[Any], error: ValueError) -> Exception:
+    """torch's error for shapes that do not broadcast; any other error as it is."""
+    shapes = [a.shape for a in arrays if hasattr(a, "shape")]
+    if "broadcast" not in str(error) or not shapes:
+        return error
+    for back in range(1, max(map(len, shapes)) + 1):
+        lengths = [s[-back] for s in shapes if len(s) >= back and s[-back] != 1]
+        if len(set(lengths)) > 1:
+            first, second = lengths[0], next(n for n in lengths if n != lengths[0])
+            return RuntimeError(
+                f"The size of tensor a ({first}) must match the size of tensor b ({second}) at "
+                f"non-singleton dimension {max(map(len, shapes)) - back} ({primitive.name} of "
+                f"shapes {', '.join(map(str, shapes))})"
+            )
+    return error
 
 
 def _as_array(result: Any) -> Any:

@@ -189,7 +189,7 @@ def _nested(host: Any, indent: int, short: bool, style: _Style, options: _Option
         parts = [*first, "...", *last]
     else:
         parts = [_nested(a, indent + 1, short, style, options) for a in host]
-    return "[" + ("," + "\n" * (host.ndim - 1) + " " * (indent + 1)).join(parts) + "]"
+    return "[" + ("," + "\n" * (int(host.ndim) - 1) + " " * (indent + 1)).join(parts) + "]"
 
 
 def _row(host: Any, indent: int, short: bool, style: _Style, options: _Options) -> str:

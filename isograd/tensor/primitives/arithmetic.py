@@ -9,7 +9,7 @@ import numpy as np
 
 from isograd.tensor import dtypes
 from isograd.tensor.core import Tensor, wrap
-from isograd.tensor.primitives.elementwise import binary, conj, unary
+from isograd.tensor.primitives.elementwise import Function, binary, conj, need_tensors, unary
 from isograd.tensor.primitives.selection import where
 from isograd.tensor.public import public
 
@@ -91,6 +91,7 @@ def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
 @public(inplace=True, out=True)
 def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """``other - alpha * input``."""
+    need_tensors("rsub", input=input)
     return sub(other, input, alpha=alpha)
 
 
@@ -164,6 +165,7 @@ fmod = binary(
     {"x": lambda g: g, "y": lambda g, x, y: -g * _div_trunc(x, y)},
     "Remainder with the dividend's sign, as C's ``fmod``.",
     domain=(0.5, 2.0),
+    numbers="other",
 )
 
 
@@ -222,6 +224,8 @@ def pow(input: Any, exponent: Any) -> Tensor:
     Raises:
         RuntimeError: for an integer tensor and a negative integer exponent.
     """
+    if not isinstance(exponent, Tensor):
+        need_tensors("pow", input=input)
     if isinstance(exponent, int) and exponent < 0 and isinstance(input, Tensor):
         if input.dtype.category < 2:
             raise RuntimeError("Integers to negative integer powers are not allowed.")
@@ -287,6 +291,7 @@ def _sgn_vjp(g: Any, out: Any, x: Any) -> Any:
 
 sign = unary("sign", lambda xp, x: x.copy() if x.dtype == np.bool_ else xp.sign(x), lambda g: g * 0,
              "-1, 0 or 1.", promotion="same")  # fmt: skip
-sgn = unary("sgn", lambda xp, x: x.copy() if x.dtype == np.bool_ else _sgn(xp, x), _sgn_vjp,
-            "The sign; of a complex number, the point of length 1 in its direction.",
-            promotion="same")  # fmt: skip
+sgn: Function = unary(
+    "sgn", lambda xp, x: x.copy() if x.dtype == np.bool_ else _sgn(xp, x), _sgn_vjp,
+    "The sign; of a complex number, the point of length 1 in its direction.", promotion="same",
+)  # fmt: skip

@@ -14,6 +14,7 @@ from isograd.tensor.core import Tensor
 from isograd.tensor.door import apply
 from isograd.tensor.dtypes import finfo
 from isograd.tensor.primitive import Primitive
+from isograd.tensor.primitives.elementwise import need_tensors
 from isograd.tensor.primitives.selection import where
 from isograd.tensor.promotion import result_dtype
 from isograd.tensor.public import public
@@ -112,12 +113,14 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
 @public(inplace=True, out=True)
 def clamp_min(input: Tensor, min: Any) -> Tensor:
     """``clamp(input, min=min)``."""
+    need_tensors("clamp_min", input=input)
     return clamp(input, min)
 
 
 @public(inplace=True, out=True)
 def clamp_max(input: Tensor, max: Any) -> Tensor:
     """``clamp(input, max=max)``."""
+    need_tensors("clamp_max", input=input)
     return clamp(input, None, max)
 
 

@@ -16,7 +16,7 @@ from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.door import apply
 from isograd.tensor.inplace import write_out
 from isograd.tensor.primitive import Primitive
-from isograd.tensor.primitives.elementwise import unary
+from isograd.tensor.primitives.elementwise import need_tensors, unary
 from isograd.tensor.public import public
 
 __all__ = [
@@ -47,12 +47,14 @@ def _comparison(ufunc: str, name: str, alias: str, doc: str) -> Callable[..., An
     python = getattr(operator, name)
 
     def function(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
-        if other.__class__ is int and isinstance(input, Tensor):
+        if not isinstance(input, Tensor):
+            need_tensors(name, input=input)
+        if other.__class__ is int:
             bounds = _BOUNDS.get(input._array.dtype)
             if bounds is not None and not bounds[0] <= other <= bounds[1]:
                 other = _wrapped(other, input._array.dtype)
         result: Tensor = apply(record, input, other)
-        return result if out is None else write_out(name, out, result)  # type: ignore[no-any-return]
+        return result if out is None else write_out(name, out, result)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
@@ -135,6 +137,7 @@ def isclose(
     Raises:
         RuntimeError: for different dtypes or a negative tolerance.
     """
+    need_tensors("isclose", input=input, other=other)
     if input._array.dtype != other._array.dtype:
         raise RuntimeError(
             f"isclose: expected tensors of one dtype, got {input.dtype} and {other.dtype}"
@@ -165,10 +168,7 @@ def equal(input: Tensor, other: Tensor) -> bool:
     Raises:
         TypeError: if ``other`` is not a tensor.
     """
-    if not isinstance(other, Tensor):
-        raise TypeError(
-            f"equal(): argument 'other' (position 2) must be Tensor, not {type(other).__name__}"
-        )
+    need_tensors("equal", input=input, other=other)
     return input._array.shape == other._array.shape and bool(eq(input, other)._array.all())
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from isograd.tensor.core import Tensor
 from isograd.tensor.door import apply
 from isograd.tensor.primitive import Primitive
-from isograd.tensor.primitives.elementwise import unary
+from isograd.tensor.primitives.elementwise import need_tensors, unary
 from isograd.tensor.primitives.selection import where
 from isograd.tensor.primitives.transcendental import cos, sin
 from isograd.tensor.public import public
@@ -115,6 +115,7 @@ def complex(real: Tensor, imag: Tensor) -> Tensor:
     Raises:
         RuntimeError: unless both are float32 or both float64.
     """
+    need_tensors("complex", real=real, imag=imag)
     _check_parts("complex", real, imag)
     return apply(_complex, real, imag)  # type: ignore[no-any-return]
 
@@ -126,6 +127,7 @@ def polar(abs: Tensor, angle: Tensor) -> Tensor:
     Raises:
         RuntimeError: unless both are float32 or both float64.
     """
+    need_tensors("polar", abs=abs, angle=angle)
     _check_parts("polar", abs, angle)
     return apply(_polar, abs, angle)  # type: ignore[no-any-return]
 
@@ -160,15 +162,23 @@ def _from_pairs(x: Any) -> Any:
     return x.view(np.complex64 if x.dtype.itemsize == 4 else np.complex128)[..., 0]
 
 
+def _joined(g: Tensor) -> Tensor:
+    return view_as_complex(g.contiguous())
+
+
+def _separated(g: Tensor) -> Tensor:
+    return view_as_real(g if g.is_complex() else complex(g, g * 0))
+
+
 _view_as_real = Primitive(
     "view_as_real", lambda xp, x: _as_pairs(x), view=True,
-    vjp={"x": lambda g: view_as_complex(g.contiguous())},
+    vjp={"x": lambda g: _joined(g)},
     samples=lambda make: [((_complex_sample(make),), {})],
     doc="A complex tensor seen as pairs of reals.",
 )  # fmt: skip
 _view_as_complex = Primitive(
     "view_as_complex", lambda xp, x: _from_pairs(x), view=True,
-    vjp={"x": lambda g: view_as_real(g)},
+    vjp={"x": lambda g: _separated(g)},
     samples=lambda make: [((make(3, 4, 2),), {})], doc="Pairs of reals seen as complex numbers.",
 )  # fmt: skip
 

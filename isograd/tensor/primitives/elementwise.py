@@ -15,9 +15,19 @@ from isograd.tensor.inplace import write_out
 from isograd.tensor.primitive import Primitive, Sample
 from isograd.tensor.public import public
 
-__all__ = ["Function", "binary", "conj", "unary"]
+__all__ = ["Function", "binary", "conj", "need_tensors", "unary"]
 
 Function = Callable[..., Any]
+
+
+def need_tensors(name: str, **operands: Any) -> None:
+    """Raise TypeError for the first operand that is no tensor."""
+    for position, (operand, value) in enumerate(operands.items(), 1):
+        if not isinstance(value, Tensor):
+            raise TypeError(
+                f"{name}(): argument '{operand}' (position {position}) must be Tensor, not "
+                f"{type(value).__name__}"
+            )
 
 
 def unary(
@@ -73,8 +83,14 @@ def binary(
     inplace: bool = True,
     samples: Callable[..., list[Sample]] | None = None,
     reference: Function | None = None,
+    numbers: str = "either",
 ) -> Function:
-    """A primitive of two inputs that broadcast, and its public function and methods."""
+    """A primitive of two inputs that broadcast, and its public function and methods.
+
+    Args:
+        numbers: which operands of the public function may be Python numbers: ``"either"`` (but
+            not both), ``"other"`` or ``"none"``.
+    """
 
     def drawn(make: Function) -> list[Sample]:
         low, high = domain
@@ -96,6 +112,12 @@ def binary(
     )
 
     def function(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
+        if not isinstance(input, Tensor) and not (
+            numbers == "either" and isinstance(other, Tensor)
+        ):
+            need_tensors(name, input=input)
+        if numbers == "none":
+            need_tensors(name, input=input, other=other)
         result: Tensor = apply(record, input, other)
         return result if out is None else write_out(name, out, result)
 

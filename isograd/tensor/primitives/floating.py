@@ -13,7 +13,7 @@ from isograd.tensor.door import apply
 from isograd.tensor.inplace import write_into
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.primitives.arithmetic import pow
-from isograd.tensor.primitives.elementwise import binary, unary
+from isograd.tensor.primitives.elementwise import binary, need_tensors, unary
 from isograd.tensor.primitives.selection import where
 from isograd.tensor.public import public
 from isograd.tensor.return_types import named_result
@@ -23,13 +23,6 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _need_tensor(name: str, other: Any) -> None:
-    if not isinstance(other, Tensor):
-        raise TypeError(
-            f"{name}(): argument 'other' (position 2) must be Tensor, not {type(other).__name__}"
-        )
-
-
 def _copysign_vjp(g: Any, out: Any, x: Any) -> Any:
     return where(x == 0, 0.0, g * out / x)
 
@@ -37,6 +30,7 @@ def _copysign_vjp(g: Any, out: Any, x: Any) -> Any:
 copysign = binary(
     "copysign", "copysign", {"x": _copysign_vjp, "y": lambda g: g * 0},
     "The size of ``input`` with the sign of ``other``.", promotion="float", domain=(0.5, 2.0),
+    numbers="other",
 )  # fmt: skip
 deg2rad = unary("deg2rad", lambda xp, x: x * (math.pi / 180), lambda g: g * (math.pi / 180),
                 "Degrees to radians.")  # fmt: skip
@@ -59,6 +53,7 @@ def heaviside(input: Tensor, values: Tensor) -> Tensor:
     Raises:
         RuntimeError: for different dtypes, or complex tensors.
     """
+    need_tensors("heaviside", input=input, values=values)
     if input.dtype is not values.dtype or input.is_complex():
         raise RuntimeError(
             "heaviside is not yet implemented for tensors with different dtypes, or complex ones; "
@@ -70,8 +65,8 @@ def heaviside(input: Tensor, values: Tensor) -> Tensor:
 _nextafter = Primitive(
     "nextafter",
     lambda xp, x, y: xp.nextafter(x, y),
+    vjp={"x": lambda g, x, y: where(x == y, 0.0, g), "y": lambda g: g * 0},
     promotion="same",
-    nondifferentiable=True,
     samples=lambda make: [((make(3, 4), make(4)), {})],
     doc="The next number of the dtype in the direction of another.",
 )
@@ -84,7 +79,7 @@ def nextafter(input: Tensor, other: Tensor) -> Tensor:
     Raises:
         NotImplementedError: for integers.
     """
-    _need_tensor("nextafter", other)
+    need_tensors("nextafter", input=input, other=other)
     if input.dtype.category != 2:
         raise NotImplementedError(f"nextafter: expected floating-point tensors, got {input.dtype}")
     return apply(_nextafter, input, other)  # type: ignore[no-any-return]
@@ -93,8 +88,8 @@ def nextafter(input: Tensor, other: Tensor) -> Tensor:
 @public(inplace=True, out=True)
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
     """``input * 2 ** other``."""
-    _need_tensor("ldexp", other)
-    return input * pow(2.0, other)  # type: ignore[no-any-return]
+    need_tensors("ldexp", input=input, other=other)
+    return input * pow(2.0, other)
 
 
 def _frexp_forward(xp: Any, x: Any) -> Any:
@@ -125,6 +120,8 @@ def frexp(input: Tensor) -> Any:
 @public(out=True)
 def float_power(input: Any, exponent: Any) -> Tensor:
     """``input ** exponent`` in float64 (complex128 for complex operands)."""
+    if not isinstance(exponent, Tensor):
+        need_tensors("float_power", input=input)
     operands = [_double(v) for v in (input, exponent)]
     return pow(*operands)
 

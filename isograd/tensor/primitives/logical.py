@@ -16,6 +16,7 @@ from isograd.tensor.door import apply
 from isograd.tensor.inplace import write_out
 from isograd.tensor.primitive import Primitive, Sample
 from isograd.tensor.primitives.comparison import as_operand
+from isograd.tensor.primitives.elementwise import need_tensors
 from isograd.tensor.public import public
 
 __all__ = [
@@ -40,13 +41,9 @@ def _logical(name: str, doc: str) -> Callable[..., Any]:
     )  # fmt: skip
 
     def function(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-        if not isinstance(other, Tensor):
-            raise TypeError(
-                f"{name}(): argument 'other' (position 2) must be Tensor, not "
-                f"{type(other).__name__}"
-            )
+        need_tensors(name, input=input, other=other)
         result: Tensor = apply(record, input, other)
-        return result if out is None else write_out(name, out, result)  # type: ignore[no-any-return]
+        return result if out is None else write_out(name, out, result)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
@@ -94,8 +91,10 @@ def _bitwise(
     )
 
     def function(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
+        if not isinstance(other, Tensor):
+            need_tensors(name, input=input)
         result: Tensor = apply(record, input, other)
-        return result if out is None else write_out(name, out, result)  # type: ignore[no-any-return]
+        return result if out is None else write_out(name, out, result)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
@@ -152,4 +151,4 @@ def _invert(self: Tensor) -> Tensor:
     return bitwise_not(self)
 
 
-Tensor.__invert__ = _invert  # type: ignore[attr-defined]
+Tensor.__invert__ = _invert

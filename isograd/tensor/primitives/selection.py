@@ -84,24 +84,28 @@ maximum = binary(
     "maximum",
     {"x": lambda g, x, y: g * _share(x, y), "y": lambda g, x, y: g * _share(y, x)},
     "The larger of two; nan where either is. Equal values share the gradient.",
+    numbers="none",
 )
 minimum = binary(
     "minimum",
     "minimum",
     {"x": lambda g, x, y: g * _share(y, x), "y": lambda g, x, y: g * _share(x, y)},
     "The smaller of two; nan where either is. Equal values share the gradient.",
+    numbers="none",
 )
 fmax = binary(
     "fmax",
     "fmax",
     {"x": lambda g, x, y: g * _first(x, y, True), "y": lambda g, x, y: g * ~_first(x, y, True)},
     "The larger of two; the number where one is nan.",
+    numbers="none",
 )
 fmin = binary(
     "fmin",
     "fmin",
     {"x": lambda g, x, y: g * _first(x, y, False), "y": lambda g, x, y: g * ~_first(x, y, False)},
     "The smaller of two; the number where one is nan.",
+    numbers="none",
 )
 
 

@@ -159,7 +159,7 @@ def mvlgamma(input: Tensor, p: int) -> Tensor:
     return total + p * (p - 1) / 4 * math.log(math.pi)  # type: ignore[no-any-return]
 
 
-zeta = public(method=False)(
+zeta: Function = public(method=False)(
     binary(
         "special_zeta", _of_two(gamma.zeta, "zeta"),
         {"y": lambda g, x, y: g * -x * zeta(x + 1, y)},
@@ -176,13 +176,13 @@ def _density(g: Any, x: Any, y: Any) -> Any:
 gammainc = binary(
     "igamma", _of_two(gamma.gammainc, "gammainc"), {"y": _density},
     "The regularised lower incomplete gamma function; differentiable in ``other``.",
-    promotion="float", domain=(0.5, 4.0),
+    promotion="float", domain=(0.5, 4.0), numbers="none",
 )  # fmt: skip
 gammaincc = binary(
     "igammac", _of_two(gamma.gammaincc, "gammaincc"),
     {"y": lambda g, x, y: -_density(g, x, y)},
     "The regularised upper incomplete gamma function; differentiable in ``other``.",
-    promotion="float", domain=(0.5, 4.0),
+    promotion="float", domain=(0.5, 4.0), numbers="none",
 )  # fmt: skip
 
 
@@ -219,7 +219,7 @@ def _times_log(log_name: str, harmless: int) -> Function:
 
 
 def _tensor(x: Any, like: Tensor) -> Tensor:
-    return x if isinstance(x, Tensor) else like.new_full((), x)  # type: ignore[no-any-return]
+    return x if isinstance(x, Tensor) else like.new_full((), x)
 
 
 def _slope(g: Tensor, x: Any, y: Any, zero: float, log_of: Function) -> Tensor:

@@ -68,6 +68,7 @@ atan2 = binary(
     promotion="float",
     domain=(0.5, 2.0),
     aliases=("arctan2",),
+    numbers="none",
 )  # fmt: skip
 hypot = binary(
     "hypot",
@@ -75,13 +76,25 @@ hypot = binary(
     {"x": lambda g, out, x: g * x / out, "y": lambda g, out, y: g * y / out},
     "``sqrt(input**2 + other**2)`` without overflow.",
     domain=(0.5, 2.0),
+    numbers="none",
 )
+
+
+def _logaddexp(xp: Any, x: Any, y: Any) -> Any:
+    if x.dtype.kind != "c":
+        return xp.logaddexp(x, y)
+    first = x.real >= xp.asarray(y).real
+    high, low = xp.where(first, x, y), xp.where(first, y, x)
+    return high + xp.log(1 + xp.exp(low - high))
+
+
 logaddexp = binary(
     "logaddexp",
-    "logaddexp",
-    {"x": lambda g, out, x: g * exp(x - out), "y": lambda g, out, y: g * exp(y - out)},
+    _logaddexp,
+    {"x": lambda g, out, x: g * conj(exp(x - out)), "y": lambda g, out, y: g * conj(exp(y - out))},
     "``log(exp(input) + exp(other))`` without overflow.",
     promotion="float",
+    numbers="none",
 )
 logaddexp2 = binary(
     "logaddexp2",
@@ -89,6 +102,7 @@ logaddexp2 = binary(
     {"x": lambda g, out, x: g * exp2(x - out), "y": lambda g, out, y: g * exp2(y - out)},
     "``log2(2**input + 2**other)`` without overflow.",
     promotion="float",
+    numbers="none",
 )
 
 # -- sigmoid

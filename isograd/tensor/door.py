@@ -120,7 +120,10 @@ def execute(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any
         run = _run_host if host else _run_device
         result = run(primitive, arrays, params)
     except ValueError as error:
-        raise _shape_error(primitive, arrays, error) from error
+        clearer = _shape_error(primitive, arrays, error)
+        if clearer is None:
+            raise
+        raise clearer from error
     if primitive.outputs == 1:
         out: Any = _new(Tensor)
         out._array = result if result.__class__ is _ndarray else _as_array(result)
@@ -133,11 +136,11 @@ def execute(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any
     return out
 
 
-def _shape_error(primitive: Primitive, arrays: list[Any], error: ValueError) -> Exception:
-    """torch's error for shapes that do not broadcast; any other error as it is."""
+def _shape_error(primitive: Primitive, arrays: list[Any], error: ValueError) -> RuntimeError | None:
+    """torch's error for shapes that do not broadcast; None for any other error."""
     shapes = [a.shape for a in arrays if hasattr(a, "shape")]
     if "broadcast" not in str(error) or not shapes:
-        return error
+        return None
     for back in range(1, max(map(len, shapes)) + 1):
         lengths = [s[-back] for s in shapes if len(s) >= back and s[-back] != 1]
         if len(set(lengths)) > 1:
@@ -147,7 +150,7 @@ def _shape_error(primitive: Primitive, arrays: list[Any], error: ValueError) -> 
                 f"non-singleton dimension {max(map(len, shapes)) - back} ({primitive.name} of "
                 f"shapes {', '.join(map(str, shapes))})"
             )
-    return error
+    return None
 
 
 def _as_array(result: Any) -> Any:

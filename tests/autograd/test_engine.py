@@ -1,0 +1,224 @@
+"""The engine: order, accumulation, depth, hooks, captured gradients. Reference: by hand.
+
+    pytest tests/autograd/test_engine.py
+"""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+
+import isograd as torch
+
+
+def leaf(*values: float) -> torch.Tensor:
+    return torch.tensor(list(values), dtype=torch.float64, requires_grad=True)
+
+
+def test_gradients_accumulate() -> None:
+    x = leaf(1, 2)
+    (x * x).sum().backward()
+    (x * 3).sum().backward()
+    assert x.grad.tolist() == [5, 7]
+
+
+def test_depth_ten_thousand_and_its_release() -> None:
+    x = leaf(1)
+    y = x
+    for _ in range(10_000):
+        y = y * 1.0
+    y.backward()
+    assert x.grad.tolist() == [1]
+    del y
+    gc.collect()
+
+
+def test_graph_is_freed_without_the_cyclic_collector() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        x = leaf(1, 2)
+        y = x.exp()  # saves its own output
+        node = weakref.ref(y.grad_fn)
+        z = (y * y).sum()
+        z.backward()
+        del y, z
+        assert node() is None
+    finally:
+        gc.enable()
+
+
+def test_second_backward_needs_retain_graph() -> None:
+    x = leaf(2)
+    y = (x * x).sum()
+    y.backward(retain_graph=True)
+    y.backward()
+    assert x.grad.tolist() == [8]
+    with pytest.raises(RuntimeError, match="second time"):
+        y.backward()
+
+
+def test_grad_of_grad() -> None:
+    x = leaf(2)
+    (first,) = torch.autograd.grad((x**3).sum(), x, create_graph=True)
+    (second,) = torch.autograd.grad(first.sum(), x, create_graph=True)
+    (third,) = torch.autograd.grad(second.sum(), x)
+    assert (first.item(), second.item(), third.item()) == (12, 12, 6)
+
+
+def test_shared_gradients_do_not_share_memory() -> None:
+    x, y = leaf(1, 2), leaf(3, 4)
+    (x + y).sum().backward()
+    x.grad.zero_()
+    assert y.grad.tolist() == [1, 1]
+    g = torch.ones(2, dtype=torch.float64)
+    z = leaf(1, 1)
+    (z + 0).backward(g)
+    z.grad.zero_()
+    assert g.tolist() == [1, 1]
+
+
+def test_grad_wants_inputs_that_were_used() -> None:
+    x, y = leaf(1), leaf(1)
+    with pytest.raises(RuntimeError, match="not have been used"):
+        torch.autograd.grad((x * 2).sum(), [x, y])
+    found = torch.autograd.grad((x * 2).sum(), [x, y], allow_unused=True)
+    assert found[0].tolist() == [2] and found[1] is None
+    found = torch.autograd.grad((x * 2).sum(), [x, y], materialize_grads=True)
+    assert found[1].tolist() == [0]
+    assert x.grad is None
+
+
+def test_grad_of_a_non_leaf_and_of_its_input() -> None:
+    x = leaf(3)
+    y = x * 2
+    z = (y * y).sum()
+    gx, gy = torch.autograd.grad(z, [x, y])
+    assert (gx.item(), gy.item()) == (24, 12)
+
+
+def test_backward_into_some_inputs_only() -> None:
+    x, y = leaf(1), leaf(2)
+    (x * y).sum().backward(inputs=[x])
+    assert x.grad.tolist() == [2] and y.grad is None
+
+
+def test_hooks_change_gradients_and_can_be_removed() -> None:
+    x = leaf(1, 1)
+    y = x * 2
+    handle = y.register_hook(lambda g: g * 10)
+    leaf_handle = x.register_hook(lambda g: g + 1)
+    y.sum().backward()
+    assert x.grad.tolist() == [21, 21]
+    handle.remove()
+    leaf_handle.remove()
+    x.grad = None
+    (x * 2).sum().backward()
+    assert x.grad.tolist() == [2, 2]
+
+
+def test_post_accumulate_hook_sees_the_sum_and_runs_before_the_end() -> None:
+    order: list[str] = []
+    x, w = leaf(1), leaf(1)
+    w.register_post_accumulate_grad_hook(lambda p: order.append(f"w {p.grad.item()}"))
+    early = x * 1
+    early.register_hook(lambda g: order.append("early part"))
+    late = early * w
+    (late * w).sum().backward()
+    assert order == ["w 2.0", "early part"]
+
+
+def test_retain_grad() -> None:
+    x = leaf(2)
+    y = x * 3
+    y.retain_grad()
+    (y * y).sum().backward()
+    assert y.grad.tolist() == [12]
+
+
+def test_implicit_gradient_is_for_scalars() -> None:
+    with pytest.raises(RuntimeError, match="only for scalar"):
+        leaf(1, 2).exp().backward()
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        torch.ones(1).backward()
+    with pytest.raises(RuntimeError, match="shape"):
+        leaf(1, 2).exp().backward(torch.ones(3, dtype=torch.float64))
+
+
+def test_broadcast_and_promotion_are_undone() -> None:
+    x = torch.ones(3, 1, requires_grad=True)
+    y = torch.ones(4, dtype=torch.float64, requires_grad=True)
+    (x * y).sum().backward()
+    assert x.grad.shape == (3, 1) and x.grad.dtype is torch.float32
+    assert y.grad.shape == (4,) and y.grad.dtype is torch.float64
+
+
+def test_grad_fn_and_next_functions() -> None:
+    x = leaf(1)
+    y = x.exp() * 2
+    assert y.grad_fn.name == "MulBackward0"
+    inner = y.grad_fn.next_functions[0][0]
+    assert inner.name == "ExpBackward0"
+    assert inner.next_functions[0][0].variable is x
+    assert x.is_leaf and not y.is_leaf
+
+
+def test_integers_have_no_gradient() -> None:
+    with pytest.raises(RuntimeError, match="floating point"):
+        torch.tensor([1, 2], requires_grad=True)
+
+
+def test_anomaly_mode_names_the_forward_line() -> None:
+    x = torch.tensor([-1.0], requires_grad=True)
+    with torch.autograd.detect_anomaly():
+        y = x.sqrt()  # the line to be named
+        with pytest.raises(RuntimeError, match="SqrtBackward0.*nan") as error:
+            y.sum().backward()
+    assert any("the line to be named" in note for note in error.value.__notes__)
+    assert not torch.autograd.is_anomaly_enabled()
+
+
+def test_threads_have_their_own_mode() -> None:
+    import threading
+
+    seen: list[bool] = []
+    with torch.no_grad():
+        thread = threading.Thread(target=lambda: seen.append(torch.is_grad_enabled()))
+        thread.start()
+        thread.join()
+    assert seen == [True]
+
+
+def test_modes() -> None:
+    x = leaf(1)
+    with torch.no_grad():
+        assert not (x * 2).requires_grad
+        with torch.enable_grad():
+            assert (x * 2).requires_grad
+    with torch.inference_mode():
+        assert not (x * 2).requires_grad
+
+    @torch.no_grad()
+    def function() -> bool:
+        return torch.is_grad_enabled()
+
+    @torch.no_grad()
+    def generator():  # type: ignore[no-untyped-def]
+        yield torch.is_grad_enabled()
+        yield torch.is_grad_enabled()
+
+    assert function() is False
+    made = generator()
+    assert [next(made), torch.is_grad_enabled(), next(made)] == [False, True, False]
+    torch.set_grad_enabled(False)
+    assert not torch.is_grad_enabled()
+    torch.set_grad_enabled(True)
+
+
+def test_complex_gradients_follow_torch() -> None:
+    z = torch.tensor([1 + 2j], dtype=torch.complex128, requires_grad=True)
+    (z * z.conj()).real.sum().backward()
+    np.testing.assert_allclose(z.grad.numpy(), [2 + 4j])

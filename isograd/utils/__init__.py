@@ -1,0 +1,1 @@
+"""torch.utils's paths: thin faces over the rooms that do the work."""

@@ -1,0 +1,3 @@
+"""torch.utils.data.distributed."""
+
+from isograd.data.distributed_sampler import DistributedSampler as DistributedSampler

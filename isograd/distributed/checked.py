@@ -193,11 +193,10 @@ class CheckedCommunicator(PointToPoint):
         out_counts = self._side_counts("all_to_all", "out", out, out_splits)
 
         def body() -> None:
-            if not equal and self.size > 1:
-                self._agree_on_splits(out_counts, in_counts)
+            largest = parts.size if equal else self._agree_on_splits(out_counts, in_counts)
             source = self._transport.stage(parts, fill=True)
             buffer = self._transport.stage(out, fill=False)
-            self._transport.all_to_all(buffer, source, out_counts, in_counts)
+            self._transport.all_to_all(buffer, source, out_counts, in_counts, equal, largest)
             self._transport.unstage(buffer, out)
 
         shape = parts.shape if equal else parts.shape[1:]
@@ -320,8 +319,12 @@ class CheckedCommunicator(PointToPoint):
         detail = f"splits={list(splits)}"
         return Signature(op, dtype_name(part.dtype), part.shape[1:], reduce, root, detail)
 
-    def _agree_on_splits(self, out_counts: Sequence[int], in_counts: Sequence[int]) -> None:
-        """Compare what each rank sends with what its receiver expects; raises on all ranks."""
+    def _agree_on_splits(self, out_counts: Sequence[int], in_counts: Sequence[int]) -> int:
+        """Compare what each rank sends with what its receiver expects; raises on all ranks.
+
+        Returns:
+            The number of elements of the longest buffer on any rank.
+        """
         mine = ",".join(map(str, in_counts)) + ";" + ",".join(map(str, out_counts))
         sides = [
             [[int(c) for c in side.split(",")] for side in answer.decode().split(";")]
@@ -335,3 +338,4 @@ class CheckedCommunicator(PointToPoint):
                         f"{sends[receiver]} elements to rank {self._ranks[receiver]}, which "
                         f"expects {expects[sender]}; no data was moved"
                     )
+        return max(sum(counts) for side in sides for counts in side)

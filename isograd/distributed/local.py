@@ -333,7 +333,13 @@ class LocalTransport(HostStaging):
         self._meet((out, parts), action)
 
     def all_to_all(
-        self, out: Any, parts: Any, out_counts: Sequence[int], in_counts: Sequence[int]
+        self,
+        out: Any,
+        parts: Any,
+        out_counts: Sequence[int],
+        in_counts: Sequence[int],
+        even: bool,
+        largest: int,
     ) -> None:
         """Transpose the pieces between ranks."""
 

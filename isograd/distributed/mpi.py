@@ -166,14 +166,20 @@ class MpiTransport(HostStaging):
         self._give_back(target, out, op)
 
     def all_to_all(
-        self, out: Any, parts: Any, out_counts: Sequence[int], in_counts: Sequence[int]
+        self,
+        out: Any,
+        parts: Any,
+        out_counts: Sequence[int],
+        in_counts: Sequence[int],
+        even: bool,
+        largest: int,
     ) -> None:
         """MPI_Alltoall or MPI_Alltoallv; above the count limit as messages."""
         target, source = movable(out), movable(parts)
-        if max(target.size, source.size) > mpi_buffers.MAX_COUNT:
+        if largest > mpi_buffers.MAX_COUNT:
             outgoing = list(enumerate(self._pieces(source, in_counts)))
             self._swap(outgoing, list(enumerate(self._pieces(target, out_counts))))
-        elif len(set(out_counts)) == 1 and len(set(in_counts)) == 1:
+        elif even:
             self._comm.Alltoall(source, target)
         else:
             self._comm.Alltoallv([source, list(in_counts)], [target, list(out_counts)])

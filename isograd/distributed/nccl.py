@@ -302,11 +302,17 @@ class NcclTransport:
                     )
 
     def all_to_all(
-        self, out: Any, parts: Any, out_counts: Sequence[int], in_counts: Sequence[int]
+        self,
+        out: Any,
+        parts: Any,
+        out_counts: Sequence[int],
+        in_counts: Sequence[int],
+        even: bool,
+        largest: int,
     ) -> None:
         """Grouped sends and receives."""
         if not is_device(out):
-            self._host.all_to_all(out, parts, out_counts, in_counts)
+            self._host.all_to_all(out, parts, out_counts, in_counts, even, largest)
             return
         outgoing = list(enumerate(_pieces(parts, in_counts)))
         self._swap(outgoing, list(enumerate(_pieces(out, out_counts))))

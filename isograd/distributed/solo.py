@@ -93,7 +93,13 @@ class SoloTransport(HostStaging):
         out[...] = parts
 
     def all_to_all(
-        self, out: Any, parts: Any, out_counts: Sequence[int], in_counts: Sequence[int]
+        self,
+        out: Any,
+        parts: Any,
+        out_counts: Sequence[int],
+        in_counts: Sequence[int],
+        even: bool,
+        largest: int,
     ) -> None:
         """Copy."""
         out[...] = parts

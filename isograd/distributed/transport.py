@@ -108,8 +108,18 @@ class Transport(Protocol):
         self, out: Buffer, parts: Buffer, counts: Sequence[int], op: ReduceOp
     ) -> None: ...
     def all_to_all(
-        self, out: Buffer, parts: Buffer, out_counts: Sequence[int], in_counts: Sequence[int]
-    ) -> None: ...
+        self,
+        out: Buffer,
+        parts: Buffer,
+        out_counts: Sequence[int],
+        in_counts: Sequence[int],
+        even: bool,
+        largest: int,
+    ) -> None:
+        """`even`: all pieces have one size; `largest`: elements of any rank's longer side.
+
+        Both are the same on all ranks, so that all choose one algorithm.
+        """
 
     # point to point
     def isend(self, buffer: Buffer, peer: int, tag: int, header: bytes) -> Pending: ...

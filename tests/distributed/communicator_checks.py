@@ -78,6 +78,8 @@ def caught(call: Callable[[], Any]) -> CollectiveMismatchError:
 class CommunicatorChecks:
     """The checks; see the module."""
 
+    large = 100_000  # elements: above what MPI sends eagerly
+
     def run(self, program: Callable[[Any], Any]) -> Any:
         raise NotImplementedError
 
@@ -214,7 +216,7 @@ class CommunicatorChecks:
             if n == 1:
                 return
             right, left = (me + 1) % n, (me - 1) % n
-            for size in (3, 100_000):  # below and above what MPI sends eagerly
+            for size in (3, self.large):
                 out, into = np.full(size, float(me)), np.zeros(size)
                 receiving = comm.irecv(into, left, tag=7)  # all receive before they send
                 sending = comm.isend(out, right, tag=7)
@@ -257,11 +259,11 @@ class CommunicatorChecks:
     def test_message_that_does_not_fit(self) -> None:
         def program(comm: Any) -> None:
             if comm.rank == 1:
-                comm.send(np.zeros(100_000, np.int32), 0)
+                comm.send(np.zeros(self.large, np.int32), 0)
                 comm.send(np.ones(2), 0)
             elif comm.rank == 0 and comm.size > 1:
                 error = caught(lambda: comm.recv(np.zeros(4), 1))
-                assert "rank 1 sent int32 (100000,)" in str(error)
+                assert f"rank 1 sent int32 ({self.large},)" in str(error)
                 assert "rank 0 expects float64 (4,)" in str(error)
                 assert str(error).count("communicator_checks.py:") == 2
                 fits = np.zeros(2)
@@ -293,7 +295,7 @@ class CommunicatorChecks:
             if comm.size == 1:
                 return
             comm.barrier()
-            work = comm.all_reduce(np.ones(200_000, np.float32), async_op=True)
+            work = comm.all_reduce(np.ones(self.large, np.float32), async_op=True)
             end = time.monotonic() + 20
             while not work._done.is_set() and time.monotonic() < end:
                 np.dot(np.ones((50, 50)), np.ones((50, 50)))
@@ -405,7 +407,7 @@ class CommunicatorChecks:
             n = comm.size
             if n == 1:
                 return
-            rows = n + 1 if comm.rank == 0 else n  # rank 0 sends two rows to itself... and says so
+            rows = n + 1 if comm.rank == 0 else n  # one more for the last rank
             in_splits = [1] * n if comm.rank else [1] * (n - 1) + [2]
             with pytest.raises(CollectiveMismatchError, match="rank 0 sends 2 elements"):
                 comm.all_to_all(np.zeros(n), np.zeros(rows), [1] * n, in_splits)

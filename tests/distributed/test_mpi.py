@@ -36,6 +36,8 @@ class TestMpi(CommunicatorChecks):
 class TestMpiAboveTheCountLimit(TestMpi):
     """The same, with MPI's limit on counts lowered so that everything takes the long way."""
 
+    large = 500
+
     @pytest.fixture(autouse=True)
     def _limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(mpi_buffers, "MAX_COUNT", 5)
@@ -55,6 +57,7 @@ def test_user_traffic_does_not_collide(comm: Any) -> None:
         work.wait()
     comm.barrier()
     assert not request.Test()
+    comm.barrier()  # everybody has looked
     world.Send(np.full(1, 7.0), peer)
     request.Wait()
     assert mine[0] == 7.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.creation import empty
@@ -24,6 +24,9 @@ class Parameter(Tensor):
     """
 
     _is_parameter = True
+
+    if TYPE_CHECKING:
+        grad: Tensor | None
 
     def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Parameter:
         if data is None:

@@ -103,7 +103,7 @@ def test_elementwise_on_scalars_broadcast_and_empty(record: Primitive) -> None:
     (out,) = call(*empties)
     assert out.shape == (0, 3)
     out.sum().backward() if not out.is_complex() else out.real.sum().backward()
-    assert all(t.grad is not None and t.grad.shape == (0, 3) for t in empties)
+    assert all(t.grad.shape == (0, 3) for t in empties if t.requires_grad)
     column = leaf(inputs[0].reshape(-1)[:3].reshape(3, 1))
     spread = [column.expand(3, 4)] + [leaf(v.reshape(-1)[:4]) for v in inputs[1:]]
     weight = wrap(draw(4)(3, 4))

@@ -64,7 +64,7 @@ _clamp_tensor = Primitive(
          "low": lambda g, x, low, high: where((x < low) & (low < high), g, 0.0),
          "high": lambda g, x, low, high: where((x > high) | (high < low), g, 0.0)},
     promotion="same", low_precision=True,
-    samples=lambda make: [((make(3, 4), make(4, low=-1.5, high=-0.5), make(3, 1, low=0.5)), {})],
+    samples=lambda make: [((make(3, 4), make(3, 4, high=-0.5), make(3, 4, low=0.5)), {})],
     doc="Values brought between those of two tensors.",
 )  # fmt: skip
 

@@ -28,7 +28,8 @@ _lerp = Primitive(
     vjp={"x": lambda g, weight: g * conj(1 - weight), "end": lambda g, weight: g * conj(weight),
          "weight": lambda g, x, end: g * conj(end - x)},
     promotion="same", low_precision=True,
-    samples=lambda make: [((make(3, 4), make(4), make(3, 1)), {}),
+    samples=lambda make: [((make(3, 4), make(3, 4), make(3, 4)), {}),
+                          ((make(3, 4), make(4), make(3, 1)), {}),
                           ((make(3, 4), make(3, 4), 0.3), {})],
     doc="``input + weight * (end - input)``.",
 )  # fmt: skip

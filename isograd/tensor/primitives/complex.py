@@ -158,7 +158,9 @@ def _as_pairs(x: Any) -> Any:
 
 
 def _from_pairs(x: Any) -> Any:
-    """(..., 2) real -> (...) complex, in the same memory."""
+    """(..., 2) real -> (...) complex, in the same memory if the pairs are neighbours."""
+    if x.strides[-1] != x.itemsize:
+        x = x.copy(order="C")
     return x.view(np.complex64 if x.dtype.itemsize == 4 else np.complex128)[..., 0]
 
 

@@ -16,7 +16,7 @@ from isograd.tensor.core import Tensor
 from isograd.tensor.door import apply
 from isograd.tensor.numerics import bessel, gamma
 from isograd.tensor.numerics import erf as error
-from isograd.tensor.primitive import Primitive
+from isograd.tensor.primitive import Primitive, Sample
 from isograd.tensor.primitives.arithmetic import square
 from isograd.tensor.primitives.elementwise import Function, binary, unary
 from isograd.tensor.primitives.rounding import round
@@ -159,12 +159,27 @@ def mvlgamma(input: Tensor, p: int) -> Tensor:
     return total + p * (p - 1) / 4 * math.log(math.pi)  # type: ignore[no-any-return]
 
 
+def _no_rule(what: str) -> Function:
+    """A gradient that raises, where mathematics has no closed form for it (nor has torch)."""
+
+    def rule(g: Any) -> Any:
+        raise NotImplementedError(f"the derivative for '{what}' is not implemented; detach() it")
+
+    return rule
+
+
+def _with_integers(make: Function) -> list[Sample]:
+    """The first input, which has no gradient, holds integers."""
+    first = np.ceil(make(3, 4, low=1.0, high=4.0)).astype(np.int64)
+    return [((first, make(3, 4, low=0.5, high=4.0)), {})]
+
+
 zeta: Function = public(method=False)(
     binary(
         "special_zeta", _of_two(gamma.zeta, "zeta"),
-        {"y": lambda g, x, y: g * -x * zeta(x + 1, y)},
+        {"x": _no_rule("zeta: input"), "y": lambda g, x, y: g * -x * zeta(x + 1, y)},
         "Hurwitz's zeta function: the sum of ``(other + k) ** -input`` over k = 0, 1, ...",
-        promotion="float", domain=(1.5, 4.0), register=False,
+        promotion="float", register=False, samples=_with_integers,
     )
 )  # fmt: skip
 
@@ -174,15 +189,15 @@ def _density(g: Any, x: Any, y: Any) -> Any:
 
 
 gammainc = binary(
-    "igamma", _of_two(gamma.gammainc, "gammainc"), {"y": _density},
+    "igamma", _of_two(gamma.gammainc, "gammainc"), {"x": _no_rule("igamma: input"), "y": _density},
     "The regularised lower incomplete gamma function; differentiable in ``other``.",
-    promotion="float", domain=(0.5, 4.0), numbers="none",
+    promotion="float", samples=_with_integers, numbers="none",
 )  # fmt: skip
 gammaincc = binary(
     "igammac", _of_two(gamma.gammaincc, "gammaincc"),
-    {"y": lambda g, x, y: -_density(g, x, y)},
+    {"x": _no_rule("igammac: input"), "y": lambda g, x, y: -_density(g, x, y)},
     "The regularised upper incomplete gamma function; differentiable in ``other``.",
-    promotion="float", domain=(0.5, 4.0), numbers="none",
+    promotion="float", samples=_with_integers, numbers="none",
 )  # fmt: skip
 
 

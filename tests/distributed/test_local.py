@@ -1,6 +1,6 @@
 """The local world (threads as ranks): all communicator checks, and what only it can do.
 
-    python -m pytest tests/distributed/test_local.py
+python -m pytest tests/distributed/test_local.py
 """
 
 import time

@@ -1,6 +1,6 @@
 """The MPI transport: all communicator checks between processes, and its own corners.
 
-    mpirun -n 2 python -m pytest --with-mpi --only-mpi -p no:cacheprovider tests/distributed
+mpirun -n 2 python -m pytest --with-mpi --only-mpi -p no:cacheprovider tests/distributed
 """
 
 import os

@@ -1,6 +1,6 @@
 """How whole jobs end: planted faults under mpirun, two or three processes each.
 
-    python -m pytest tests/distributed/test_faults.py
+python -m pytest tests/distributed/test_faults.py
 """
 
 import os
@@ -14,9 +14,7 @@ import pytest
 Run = Callable[..., tuple[int, str]]
 
 # pytest's own ranks must not start jobs inside a job
-pytestmark = pytest.mark.skipif(
-    "OMPI_COMM_WORLD_SIZE" in os.environ, reason="starts mpirun itself"
-)
+pytestmark = pytest.mark.skipif("OMPI_COMM_WORLD_SIZE" in os.environ, reason="starts mpirun itself")
 
 HEAD = """
 import sys, time
@@ -59,13 +57,16 @@ print("SURVIVED")
 
 
 def test_missing_rank_is_named_with_its_line(mpirun: Any) -> None:
-    program = job("""
+    program = job(
+        """
 def load():
     time.sleep(30)  # HERE
 if rank == 1:
     load()
 dist.all_reduce(wrap(np.ones(3)))
-""", limit=1)
+""",
+        limit=1,
+    )
     start = time.monotonic()
     code, output = mpirun(3, program)
     assert code != 0 and time.monotonic() - start < 20
@@ -77,45 +78,57 @@ dist.all_reduce(wrap(np.ones(3)))
 
 
 def test_uncaught_exception_ends_all_ranks(mpirun: Any) -> None:
-    code, output = mpirun(2, job("""
+    code, output = mpirun(
+        2,
+        job("""
 if rank == 1:
     raise KeyError("planted")
 dist.barrier()
-"""))
+"""),
+    )
     assert code != 0
     assert "[rank 1] KeyError: 'planted'" in output
     assert "[rank 0]" not in output
 
 
 def test_sys_exit_with_a_code_ends_all_ranks(mpirun: Any) -> None:
-    code, output = mpirun(2, job("""
+    code, output = mpirun(
+        2,
+        job("""
 if rank == 1:
     sys.exit(3)
 dist.barrier()
-"""))
+"""),
+    )
     assert code == 3, output
     assert "[rank 1] exits with 3: ending all ranks" in output
 
 
 def test_caught_sys_exit_is_no_exit(mpirun: Any) -> None:
-    code, output = mpirun(2, job("""
+    code, output = mpirun(
+        2,
+        job("""
 try:
     sys.exit(3)
 except SystemExit:
     pass
 dist.barrier()
 dist.destroy_process_group()
-"""))
+"""),
+    )
     assert code == 0, output
 
 
 def test_rank_that_leaves_early_is_reported_at_once(mpirun: Any) -> None:
     start = time.monotonic()
-    code, output = mpirun(2, job("""
+    code, output = mpirun(
+        2,
+        job("""
 if rank == 1:
     sys.exit(0)
 dist.all_reduce(wrap(np.ones(3)))
-"""))
+"""),
+    )
     assert code != 0 and time.monotonic() - start < 20
     assert "rank(s) [1] exited without taking part" in output
     assert "rank 1: has exited normally" in output
@@ -123,14 +136,17 @@ dist.all_reduce(wrap(np.ones(3)))
 
 def test_last_collective_survives_an_early_end(mpirun: Any) -> None:
     """A goodbye that overtakes the last result must not spoil it."""
-    code, output = mpirun(3, job("""
+    code, output = mpirun(
+        3,
+        job("""
 for _ in range(200):
     x = wrap(np.ones(3))
     dist.all_reduce(x)
 if rank == 0:
     time.sleep(0.3)
 print("SUM", x.tolist())
-"""))
+"""),
+    )
     assert code == 0, output
     assert output.count("SUM [3.0, 3.0, 3.0]") == 3
 

@@ -6,6 +6,7 @@ tensors come from the register that `isograd.tensor.public` keeps.
 
 from __future__ import annotations
 
+import importlib as _importlib
 import warnings as _warnings
 from math import e as e
 from math import inf as inf
@@ -64,13 +65,34 @@ from isograd.tensor.random import get_rng_state as get_rng_state
 from isograd.tensor.random import set_rng_state as set_rng_state
 from isograd.tensor.size import Size as Size
 
-if TYPE_CHECKING:  # the functions of tensors, by torch's names
+if TYPE_CHECKING:  # the functions of tensors, by torch's names, and the submodules
 
     def __getattr__(name: str) -> Any: ...
+
+else:
+
+    def __getattr__(name: str) -> Any:
+        """Submodules are imported when first used: ``isograd.nn``, ``isograd.distributed``, ..."""
+        if name in _SUBMODULES:
+            return _importlib.import_module(f"isograd.{name}")
+        if name in _LAZY:
+            value = getattr(_importlib.import_module(_LAZY[name]), name)
+            globals()[name] = value
+            return value
+        raise AttributeError(f"module 'isograd' has no attribute {name!r}")
 
 
 __version__ = "0.1.0"
 
+_SUBMODULES = (
+    "cuda", "data", "distributed", "fft", "linalg", "masked", "nn", "optim", "special", "utils",
+)  # fmt: skip
+_LAZY = {"load": "isograd.serialization", "save": "isograd.serialization"}
+
 globals().update(_FUNCTIONS)
 # NumPy warns of divisions by zero and overflows in our frames; torch does not.
 _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"isograd\.")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_SUBMODULES, *_LAZY})

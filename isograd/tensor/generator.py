@@ -21,10 +21,9 @@ import math
 import secrets
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
 
 from isograd.tensor.devices import device as device_of
 from isograd.tensor.mt19937 import Stream
@@ -37,9 +36,12 @@ from isograd.tensor.random_checks import (
 )
 from isograd.tensor.random_transforms import box_muller, scaled
 
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
+
 __all__ = ["Generator", "default_generator", "fill", "initial_seed", "manual_seed", "seed"]
 
-Array: TypeAlias = NDArray[Any]
+Array: TypeAlias = "NDArray[Any]"
 Shape: TypeAlias = tuple[int, ...]
 
 _DEFAULT_SEED = 67280421310721  # PyTorch's

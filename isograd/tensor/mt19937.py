@@ -8,10 +8,12 @@ PyTorch's layout of 5056 bytes, so the two frameworks read each other's.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["STATE_BYTES", "Stream"]
 

@@ -67,13 +67,21 @@ def check_op(
         d = getattr(isograd, name)
         tensors = [isograd.tensor(v).to(d) if isinstance(v, np.ndarray) else v for v in values]
         arrays = [
-            t.to(isograd.float64 if d.is_floating_point else d).numpy() if isograd.is_tensor(t) else t
+            _wide(t).numpy() if isograd.is_tensor(t) and d.category > 1 else _plain(t)
             for t in tensors
         ]
         got, want = fn(*tensors, **params), ref(*arrays, **params)
-        assert_close(got.detach().to(isograd.float64).numpy(), want, name, f"{name} values")
+        assert_close(_wide(got.detach()).numpy(), want, name, f"{name} values")
     if grad:
         check_grad(fn, values, params, second)
+
+
+def _wide(t: Any) -> Any:
+    return t.to(isograd.complex128 if t.is_complex() else isograd.float64)
+
+
+def _plain(t: Any) -> Any:
+    return t.numpy() if isograd.is_tensor(t) else t
 
 
 def check_grad(

@@ -253,6 +253,11 @@ def _detach_(self: Tensor) -> Tensor:
     return self
 
 
+def _is_inference(self: Tensor) -> bool:
+    """Always False: results of `inference_mode` are ordinary tensors without a history."""
+    return False
+
+
 def _install() -> None:
     namespace: dict[str, Any] = {
         "backward": _tensor_backward,
@@ -267,7 +272,7 @@ def _install() -> None:
         "register_post_accumulate_grad_hook": _register_post_hook,
         "retain_grad": _retain_grad,
         "detach_": _detach_,
-        "is_inference": lambda self: False,
+        "is_inference": _is_inference,
     }
     for name, value in namespace.items():
         setattr(Tensor, name, value)

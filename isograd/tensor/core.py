@@ -130,11 +130,13 @@ class Tensor:
         return self._array.shape[dim]
 
     def dim(self) -> int:
+        """Number of dimensions."""
         return int(self._array.ndim)
 
     ndimension = dim
 
     def numel(self) -> int:
+        """Number of elements."""
         return int(self._array.size)
 
     nelement = numel
@@ -165,6 +167,7 @@ class Tensor:
         return int(a.ctypes.data if a.__class__ is np.ndarray else a.data.ptr)
 
     def is_contiguous(self, memory_format: Any = None) -> bool:
+        """Whether the memory is in row order without gaps."""
         if memory_format not in (None, "torch.contiguous_format"):
             raise NotImplementedError(
                 f"is_contiguous: only torch.contiguous_format is supported, got {memory_format}"
@@ -172,15 +175,19 @@ class Tensor:
         return bool(self._array.flags.c_contiguous)
 
     def is_floating_point(self) -> bool:
+        """Whether the dtype is a floating one."""
         return self.dtype.category == 2
 
     def is_complex(self) -> bool:
+        """Whether the dtype is complex."""
         return self._array.dtype.kind == "c"
 
     def is_signed(self) -> bool:
+        """Whether the dtype has negative numbers."""
         return self.dtype.is_signed
 
     def is_pinned(self) -> bool:
+        """Whether `pin_memory` made it."""
         return bool(getattr(self, "_pinned", False))
 
     def get_device(self) -> int:

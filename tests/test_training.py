@@ -21,3 +21,12 @@ GOLDEN = json.loads((Path(__file__).parent / "golden" / "training.json").read_te
 @pytest.mark.parametrize("name", NAMES)
 def test_losses_follow_torch(name: str) -> None:
     np.testing.assert_allclose(losses(isograd, name), GOLDEN["losses"][name], rtol=1e-4)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", NAMES)
+def test_losses_follow_torch_on_the_gpu(name: str) -> None:
+    """Data and initial weights are drawn on the CPU and moved; float32 products, no TF32."""
+    np.testing.assert_allclose(
+        losses(isograd, name, device="cuda"), GOLDEN["losses"][name], rtol=1e-3
+    )

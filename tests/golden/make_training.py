@@ -16,10 +16,10 @@ NAMES = ("mlp", "cnn", "lstm", "gpt")
 STEPS = 20
 
 
-def losses(T: Any, name: str) -> list[float]:
+def losses(T: Any, name: str, device: str = "cpu") -> list[float]:
     """The losses of 20 steps with library ``T``, from seed 0."""
     T.manual_seed(0)
-    model, optimizer, schedule, batch = globals()["_" + name](T)
+    model, optimizer, schedule, batch = globals()["_" + name](T, device)
     out = []
     for _ in range(STEPS):
         loss = batch(model)
@@ -33,33 +33,35 @@ def losses(T: Any, name: str) -> list[float]:
     return out
 
 
-def _mlp(T: Any) -> Any:
+def _mlp(T: Any, device: str) -> Any:
     nn = T.nn
     model = nn.Sequential(nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 5))
-    x, y = T.randn(256, 20), T.randint(0, 5, (256,))
+    model.to(device)
+    x, y = T.randn(256, 20).to(device), T.randint(0, 5, (256,)).to(device)
     optimizer = T.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
 
     def batch(net: Any) -> Any:
-        pick = T.randperm(256)[:32]
+        pick = T.randperm(256)[:32].to(device)
         return nn.functional.cross_entropy(net(x[pick]), y[pick])
 
     return model, optimizer, T.optim.lr_scheduler.StepLR(optimizer, 5, 0.5), batch
 
 
-def _cnn(T: Any) -> Any:
+def _cnn(T: Any, device: str) -> Any:
     nn = T.nn
     model = nn.Sequential(
         nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2),
         nn.Conv2d(8, 16, 3, stride=2), nn.GroupNorm(4, 16), nn.GELU(),
         nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(64, 4),
     )  # fmt: skip
-    x, y = T.randn(16, 3, 12, 12), T.randint(0, 4, (16,))
+    model.to(device)
+    x, y = T.randn(16, 3, 12, 12).to(device), T.randint(0, 4, (16,)).to(device)
     optimizer = T.optim.Adam(model.parameters(), lr=3e-3)
     schedule = T.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
     return model, optimizer, schedule, lambda net: nn.functional.cross_entropy(net(x), y)
 
 
-def _lstm(T: Any) -> Any:
+def _lstm(T: Any, device: str) -> Any:
     nn = T.nn
 
     class Model(nn.Module):  # type: ignore[name-defined,misc]
@@ -73,8 +75,8 @@ def _lstm(T: Any) -> Any:
             hidden, _ = self.lstm(self.embed(idx))
             return self.out(hidden)
 
-    model = Model()
-    text = T.randint(0, 30, (8, 13))
+    model = Model().to(device)
+    text = T.randint(0, 30, (8, 13)).to(device)
     optimizer = T.optim.RMSprop(model.parameters(), lr=1e-2)
 
     def batch(net: Any) -> Any:
@@ -84,7 +86,7 @@ def _lstm(T: Any) -> Any:
     return model, optimizer, None, batch
 
 
-def _gpt(T: Any) -> Any:
+def _gpt(T: Any, device: str) -> Any:
     nn, F = T.nn, T.nn.functional
 
     class Block(nn.Module):  # type: ignore[name-defined,misc]
@@ -111,13 +113,13 @@ def _gpt(T: Any) -> Any:
             self.head.weight = self.token.weight  # tied
 
         def forward(self, idx: Any) -> Any:
-            x = self.token(idx) + self.position(T.arange(idx.size(1)))
+            x = self.token(idx) + self.position(T.arange(idx.size(1), device=idx.device))
             for block in self.blocks:
                 x = block(x)
             return self.head(self.norm(x))
 
-    model = GPT()
-    text = T.randint(0, 40, (8, 17))
+    model = GPT().to(device)
+    text = T.randint(0, 40, (8, 17)).to(device)
     optimizer = T.optim.AdamW(model.parameters(), lr=1e-2, betas=(0.9, 0.95), weight_decay=0.1)
     schedule = T.optim.lr_scheduler.LambdaLR(optimizer, lambda s: 0.5 * (1 + math.cos(math.pi * s / STEPS)))
 

@@ -117,6 +117,11 @@ class WorkerIterator(LoaderIterator):
         self._sent += 1
 
     def _next_batch(self) -> Any:
+        if self._pool.epoch != self._stream.epoch:
+            raise RuntimeError(
+                "DataLoader: a newer iter() of this loader has taken over its persistent workers; "
+                "use one iterator at a time, or persistent_workers=False"
+            )
         while True:
             found = self._take()
             if found is None:
@@ -146,7 +151,7 @@ class WorkerIterator(LoaderIterator):
         try:
             received = self._pool.receive(self._timeout or None)
         except KeyboardInterrupt:
-            self._pool.close()
+            self._pool.close(at_once=True)
             raise
         if received is None:
             raise RuntimeError(f"DataLoader timed out after {self._timeout} seconds")

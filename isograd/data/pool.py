@@ -48,6 +48,7 @@ class WorkerPool:
     def __init__(self, job: Job, context: Any) -> None:
         self.size = job.num_workers
         self.seed = job.seed
+        self.epoch = -1
         self._processes: list[Any] = []
         self._channels: list[Connection[Any, Any]] = []
         self._selector = selectors.DefaultSelector()
@@ -88,6 +89,7 @@ class WorkerPool:
         Raises:
             RuntimeError: if it is dead.
         """
+        self._check_open()
         if message[0] == "task":
             message = (*message, self._inboxes[worker].released())
         try:
@@ -95,8 +97,13 @@ class WorkerPool:
         except ConnectionError:
             self._fail(worker)
 
+    def _check_open(self) -> None:
+        if self.closed:
+            raise RuntimeError("DataLoader: the workers have ended; iterate over the loader anew")
+
     def begin(self, epoch: int) -> None:
         """Tell all workers that another epoch starts; what they send of the old one is stale."""
+        self.epoch = epoch
         for worker in range(self.size):
             self.send(worker, "epoch", epoch)
 
@@ -106,6 +113,7 @@ class WorkerPool:
         Raises:
             RuntimeError: as soon as a worker is found dead.
         """
+        self._check_open()
         ready = self._selector.select(timeout)
         channels = [key for key, _ in ready if isinstance(key.fileobj, Connection)]
         for key in channels:
@@ -121,7 +129,7 @@ class WorkerPool:
         process = self._processes[worker]
         process.join(1.0)
         pid, code = process.pid, process.exitcode
-        self.close()
+        self.close(at_once=True)
         if code is not None and code < 0:
             name = signal.Signals(-code).name
             raise RuntimeError(
@@ -133,8 +141,11 @@ class WorkerPool:
             "Set num_workers=0 to see its error in the main process."
         )
 
-    def close(self) -> None:
-        """End the workers; harmless when they have ended."""
+    def close(self, at_once: bool = False) -> None:
+        """End the workers, ``at_once`` in the middle of a sample; harmless when they have ended."""
+        if at_once and not self.closed:
+            for process in self._processes:
+                process.terminate()
         self._end()
 
 

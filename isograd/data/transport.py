@@ -50,8 +50,13 @@ class _Pickler(pickle.Pickler):
         if value._array.__class__ is not np.ndarray:
             return NotImplemented  # comes from a device: the tensor's own way, by host memory
         array = np.ascontiguousarray(value._array).reshape(value._array.shape)
-        flat = pickle.PickleBuffer(memoryview(array.reshape(-1).view(np.uint8)))
-        return _tensor_over, (flat, array.dtype, array.shape, value._requires_grad)
+        flat: Any = array.reshape(-1).view(np.uint8)
+        return _tensor_over, (
+            pickle.PickleBuffer(flat),
+            array.dtype,
+            array.shape,
+            value._requires_grad,
+        )
 
 
 def _tensor_over(buffer: Any, dtype: Any, shape: tuple[int, ...], requires_grad: bool) -> Tensor:

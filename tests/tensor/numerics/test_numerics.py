@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from isograd.tensor.numerics import bessel, erf, gamma
+from isograd.tensor.numerics import bessel, erf, gamma, oscillating
 from isograd.tensor.numerics.evaluation import horner
 
 scipy = pytest.importorskip("scipy.special")
@@ -92,6 +92,18 @@ def test_modified_bessel(name: str) -> None:
     ends = getattr(bessel, name)(np.array([np.inf, -np.inf]))
     want = {"i0": [np.inf, np.inf], "i1": [np.inf, -np.inf]}.get(name, [0.0, 0.0])
     assert ends.tolist() == want
+
+
+def test_oscillating_bessel_and_airy() -> None:
+    x = np.concatenate([np.linspace(-60, 60, 4001), [0.0, 14.0, np.nan]])
+    compare(oscillating.j0, scipy.j0, x, rtol=0.0, atol=1e-11)
+    compare(oscillating.j1, scipy.j1, x, rtol=0.0, atol=1e-11)
+    compare(oscillating.airy_ai, lambda v: scipy.airy(v)[0], x, rtol=1e-14, atol=1e-11)
+    right = np.concatenate([np.linspace(1e-3, 60, 4001), [0.0, -1.0, np.nan, 1e-200, 700.0]])
+    compare(oscillating.y0, scipy.y0, right, rtol=1e-14, atol=3e-11)
+    compare(oscillating.y1, scipy.y1, right, rtol=1e-14, atol=3e-11)
+    for name in ("k0", "k1", "k0e", "k1e"):
+        compare(getattr(oscillating, name), getattr(scipy, name), right, rtol=1e-13)
 
 
 def test_shapes_survive_the_blocks() -> None:

@@ -126,16 +126,12 @@ def plot(history, path):
 
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    p.add_argument("--steps", type=int, default=300)
-    p.add_argument("--batch", type=int, default=32, help="sequences per step, over all ranks")
-    p.add_argument("--context", type=int, default=128)
-    p.add_argument("--layers", type=int, default=5)
-    p.add_argument("--heads", type=int, default=4)
-    p.add_argument("--width", type=int, default=128)
-    p.add_argument("--lr", type=float, default=3e-3)
-    p.add_argument("--seed", type=int, default=1337)
-    p.add_argument("--every", type=int, default=50, help="steps between validation and checkpoint")
-    p.add_argument("--text", type=int, default=4_000_000, help="bytes of source to read")
+    numbers = {"steps": 300, "batch": 32, "context": 128, "layers": 5, "heads": 4, "width": 128,
+               "lr": 3e-3, "seed": 1337, "every": 50, "text": 4_000_000, "stop": 10**9}  # fmt: skip
+    notes = {"batch": "sequences per step, over all ranks", "text": "bytes of source to read",
+             "every": "steps between checkpoints", "stop": "end early here, to try --resume"}  # fmt: skip
+    for name, value in numbers.items():
+        p.add_argument(f"--{name}", type=type(value), default=value, help=notes.get(name))
     p.add_argument("--device", default="cpu")
     p.add_argument("--out", type=Path, default=Path("out/gpt"))
     p.add_argument("--resume", action="store_true")
@@ -170,7 +166,7 @@ def main():
     count = sum(p.numel() for p in model.parameters())
     print(f"{count / 1e6:.2f} M parameters, {len(train) / 1e6:.1f} M characters, {world} rank(s)")
     bar = tqdm(total=args.steps, initial=step, disable=rank > 0)
-    while step < args.steps:
+    while step < min(args.steps, args.stop):
         began = time.perf_counter()
         loss = loss_of(parallel, draw_batch(train, args, generator)[mine])
         optimizer.zero_grad()

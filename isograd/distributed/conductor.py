@@ -167,7 +167,8 @@ class Conductor:
             except BaseException as error:  # handed to whoever waits
                 work.complete(error)
 
-        self._progress.submit(job)
+        with self._turn:  # not while another thread performs a call itself
+            self._progress.submit(job)
         return work
 
     def _perform(

@@ -67,7 +67,11 @@ class Signature(NamedTuple):
 
 
 def enabled() -> bool:
-    """False when ISOGRAD_FINGERPRINT=0; read once per communicator."""
+    """False when ISOGRAD_FINGERPRINT=0; read once per communicator.
+
+    It must be the same on all ranks. Without fingerprints nothing watches whether a rank arrives
+    either: that is noticed while they are exchanged.
+    """
     return os.environ.get("ISOGRAD_FINGERPRINT", "1") != "0"
 
 

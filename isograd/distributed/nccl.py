@@ -8,13 +8,14 @@ numbers) and the dtypes it cannot add go through the host.
 Sources: NCCL user guide, "Using multiple NCCL communicators concurrently" and "Group calls"
 (https://docs.nvidia.com/deeplearning/nccl/user-guide/docs/), and the reference of
 `cupy.cuda.nccl`. Two ranks that exchange messages must put both into one `batch_isend_irecv`, as
-the guide says: a send occupies the stream until its receive is there.
+the guide says: a send occupies the stream until its receive is there. Device messages between two
+ranks are received in the order they were sent, whatever their tags.
 """
 
 import importlib
 import json
 import threading
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -22,45 +23,22 @@ from typing import Any
 import numpy as np
 
 from isograd.distributed.checked import CheckedCommunicator
-from isograd.distributed.errors import DistBackendError
-from isograd.distributed.mpi import MpiTransport
+from isograd.distributed.errors import CollectiveMismatchError, DistBackendError
 from isograd.distributed.mpi_world import mpi_world
+from isograd.distributed.nccl_messages import (
+    PREFIX,
+    Announced,
+    DeviceTransfer,
+    Enqueued,
+    announced,
+)
+from isograd.distributed.nccl_plan import BYTES, reduction_plan
 from isograd.distributed.reduce_op import ReduceOp
 from isograd.distributed.staging import cupy, is_device
 from isograd.distributed.transport import Pending, PendingHeader, Transport
 from isograd.distributed.world import World
 
 __all__ = ["Fence", "NcclTransport", "communicator_over_nccl", "nccl_available"]
-
-# ncclDataType_t and ncclRedOp_t of nccl.h; bfloat16 is 9.
-_TYPES = {
-    "int8": 0,
-    "uint8": 1,
-    "int32": 2,
-    "uint32": 3,
-    "int64": 4,
-    "uint64": 5,
-    "float16": 6,
-    "float32": 7,
-    "float64": 8,
-    "bfloat16": 9,
-}
-_OPS = {
-    ReduceOp.SUM: 0,
-    ReduceOp.PRODUCT: 1,
-    ReduceOp.MAX: 2,
-    ReduceOp.MIN: 3,
-    ReduceOp.AVG: 4,
-}
-_BOOL_OPS = {  # on bytes of 0 and 1
-    ReduceOp.SUM: ReduceOp.MAX,
-    ReduceOp.MAX: ReduceOp.MAX,
-    ReduceOp.BOR: ReduceOp.MAX,
-    ReduceOp.PRODUCT: ReduceOp.MIN,
-    ReduceOp.MIN: ReduceOp.MIN,
-    ReduceOp.BAND: ReduceOp.MIN,
-}
-_BYTES = 1  # ncclUint8, for what is only moved
 
 
 def nccl_available() -> bool:
@@ -88,32 +66,6 @@ class Fence:
         return bool(self._event.done)
 
 
-class _Enqueued:
-    """A transfer that has only to be put on the stream."""
-
-    def __init__(self, ready: bool) -> None:
-        self.ready = ready
-
-    def test(self) -> bool:
-        return self.ready
-
-    def cancel(self) -> None:
-        pass
-
-
-class _DeviceSend:
-    """A header on its way over MPI while the data is on the stream."""
-
-    def __init__(self, header: Pending, data: _Enqueued) -> None:
-        self._header, self._data = header, data
-
-    def test(self) -> bool:
-        return self._header.test() and self._data.test()
-
-    def cancel(self) -> None:
-        self._header.cancel()
-
-
 class NcclTransport:
     """One group of processes with a GPU each.
 
@@ -124,7 +76,7 @@ class NcclTransport:
 
     backend = "nccl"
 
-    def __init__(self, host: MpiTransport, device: int) -> None:
+    def __init__(self, host: Transport, device: int) -> None:
         self.name, self.rank, self.size = host.name, host.rank, host.size
         self.asynchronous = host.asynchronous
         self.whereabouts = host.whereabouts
@@ -137,7 +89,9 @@ class NcclTransport:
         self._lock = threading.RLock()  # an NCCL communicator takes one thread at a time
         self._used = threading.local()  # arrays this thread has put on the stream
         self._in_flight: deque[tuple[Any, list[Any]]] = deque()  # guarded by _lock
-        self._group: list[tuple[Callable[[], None], _Enqueued]] | None = None
+        self._group: list[tuple[Callable[[], None], Enqueued]] | None = None
+        self._sent: defaultdict[int, int] = defaultdict(int)  # device messages per peer
+        self._received: defaultdict[int, int] = defaultdict(int)
 
     def _connect(self) -> Any:
         """Rank 0's unique id travels over MPI; creating the communicator is collective."""
@@ -219,7 +173,7 @@ class NcclTransport:
 
     def all_reduce(self, buffer: Any, op: ReduceOp) -> None:
         """ncclAllReduce in place."""
-        plan = _reduction(buffer, op)
+        plan = reduction_plan(buffer, op)
         if plan is None:
             self._through_host(buffer, lambda host: self._host.all_reduce(host, op))
             return
@@ -235,11 +189,11 @@ class NcclTransport:
             return
         with self._enqueue() as stream:
             pointer = buffer.data.ptr
-            self._comm.broadcast(pointer, pointer, buffer.nbytes, _BYTES, root, stream)
+            self._comm.broadcast(pointer, pointer, buffer.nbytes, BYTES, root, stream)
 
     def reduce(self, buffer: Any, root: int, op: ReduceOp) -> None:
         """ncclReduce; other ranks' buffers are left alone."""
-        plan = _reduction(buffer, op)
+        plan = reduction_plan(buffer, op)
         if plan is None:
             self._through_host(buffer, lambda host: self._host.reduce(host, root, op))
             return
@@ -255,13 +209,13 @@ class NcclTransport:
             return
         with self._enqueue() as stream:
             if len(set(counts)) == 1:
-                self._comm.allGather(part.data.ptr, out.data.ptr, part.nbytes, _BYTES, stream)
+                self._comm.allGather(part.data.ptr, out.data.ptr, part.nbytes, BYTES, stream)
                 return
             with self._as_one():
                 for root, piece in enumerate(_pieces(out, counts)):
                     source = part if root == self.rank else piece
                     self._comm.broadcast(
-                        source.data.ptr, piece.data.ptr, piece.nbytes, _BYTES, root, stream
+                        source.data.ptr, piece.data.ptr, piece.nbytes, BYTES, root, stream
                     )
 
     def gather(self, part: Any, out: Any | None, counts: Sequence[int], root: int) -> None:
@@ -282,7 +236,7 @@ class NcclTransport:
 
     def reduce_scatter(self, out: Any, parts: Any, counts: Sequence[int], op: ReduceOp) -> None:
         """ncclReduceScatter, or grouped reductions for unequal parts."""
-        plan = _reduction(parts, op)
+        plan = reduction_plan(parts, op)
         if plan is None:
             self._reduce_scatter_through_host(out, parts, counts, op)
             return
@@ -339,10 +293,10 @@ class NcclTransport:
         with self._enqueue() as stream, self._as_one():
             for peer, piece in outgoing:
                 if piece.nbytes:
-                    self._comm.send(piece.data.ptr, piece.nbytes, _BYTES, peer, stream)
+                    self._comm.send(piece.data.ptr, piece.nbytes, BYTES, peer, stream)
             for peer, piece in incoming:
                 if piece.nbytes:
-                    self._comm.recv(piece.data.ptr, piece.nbytes, _BYTES, peer, stream)
+                    self._comm.recv(piece.data.ptr, piece.nbytes, BYTES, peer, stream)
 
     def _through_host(self, buffer: Any, operation: Callable[[Any], None]) -> None:
         """Run a host operation on `buffer`, whichever side it lives on."""
@@ -387,49 +341,71 @@ class NcclTransport:
     def isend(self, buffer: Any, peer: int, tag: int, header: bytes) -> Pending:
         """The header over MPI, the data on the stream."""
         if not is_device(buffer):
-            return self._host.isend(buffer, peer, tag, header)
-        announced = self._host.isend(np.empty(0, np.uint8), peer, tag, header)
+            return self._host.isend(buffer, peer, tag, PREFIX.pack(False, 0, 0) + header)
+        prefix = PREFIX.pack(True, self._sent[peer], buffer.nbytes)
+        self._sent[peer] += 1
+        announcement = self._host.isend(np.empty(0, np.uint8), peer, tag, prefix + header)
 
         def start() -> None:
-            self._comm.send(buffer.data.ptr, buffer.nbytes, _BYTES, peer, self._stream.ptr)
+            self._comm.send(buffer.data.ptr, buffer.nbytes, BYTES, peer, self._stream.ptr)
 
-        return _DeviceSend(announced, self._start(start))
+        return DeviceTransfer(announcement, self._start(start))
 
     def irecv_header(self, peer: int | None, tag: int) -> PendingHeader:
         """Over MPI."""
-        return self._host.irecv_header(peer, tag)
+        return Announced(self._host.irecv_header(peer, tag), self._received)
 
     def irecv(self, buffer: Any, header: PendingHeader) -> Pending:
         """The data on the stream, once its header has come."""
-        if not is_device(buffer):
-            return self._host.irecv(buffer, header)
-        companion = self._host.irecv(np.empty(0, np.uint8), header)  # the sender's empty message
+        message = announced(header)
+        if message.on_device != is_device(buffer):
+            self.discard(header)
+            sides = ("device", "host") if message.on_device else ("host", "device")
+            raise CollectiveMismatchError(
+                f"recv: rank {header.source} of group {self.name!r} sent a {sides[0]} tensor, "
+                f"rank {self.rank} expects a {sides[1]} tensor"
+            )
+        if not message.on_device:
+            return self._host.irecv(buffer, message.inner)
+        # the sender's empty message over MPI travels beside the data
+        companion = self._host.irecv(np.empty(0, np.uint8), message.inner)
+        self._received[header.source] += 1
 
         def start() -> None:
             peer, stream = header.source, self._stream.ptr
-            self._comm.recv(buffer.data.ptr, buffer.nbytes, _BYTES, peer, stream)
+            self._comm.recv(buffer.data.ptr, buffer.nbytes, BYTES, peer, stream)
 
-        return _DeviceSend(companion, self._start(start))
+        return DeviceTransfer(companion, self._start(start))
 
-    def _start(self, start: Callable[[], None]) -> _Enqueued:
+    def _start(self, start: Callable[[], None]) -> Enqueued:
         if self._group is not None:
-            state = _Enqueued(False)
+            state = Enqueued(False)
             self._group.append((start, state))
             return state
         with self._enqueue():
             start()
-        return _Enqueued(True)
+        return Enqueued(True)
 
     def discard(self, header: PendingHeader) -> None:
-        """Take the host's message; device data stays with the sender, whose job ends anyway."""
-        self._host.discard(header)
+        """Receive into nothing, so that the sender is not held up."""
+        message = announced(header)
+        self._host.discard(message.inner)
+        if not message.on_device:
+            return
+        self._received[header.source] += 1
+        with self._device, self._stream:
+            nothing = cupy().empty(message.nbytes, np.uint8)
+        self._keep(nothing)
+        with self._enqueue() as stream:
+            self._comm.recv(nothing.data.ptr, nothing.nbytes, BYTES, header.source, stream)
+        self.fence()
 
     # life
 
     def split(self, ranks: Sequence[int], name: str) -> Transport | None:
         """Split the MPI group, then connect NCCL among the members."""
         host = self._host.split(ranks, name)
-        if not isinstance(host, MpiTransport):
+        if host is None:
             return None
         return NcclTransport(host, self._device.id)
 
@@ -460,21 +436,6 @@ def communicator_over_nccl(
     index = world.local_rank % count if device is None else int(device)
     transport = NcclTransport(mine.transport(name), index)
     return CheckedCommunicator(transport, range(mine.size), timeout)
-
-
-def _reduction(buffer: Any, op: ReduceOp) -> tuple[Any, int, int] | None:
-    """(view, NCCL type, NCCL operator) of a reduction on the device, or None for the host."""
-    if not is_device(buffer):
-        return None
-    view = buffer
-    if buffer.dtype.kind == "c" and op in (ReduceOp.SUM, ReduceOp.AVG):
-        view = buffer.view(np.float32 if buffer.dtype.itemsize == 8 else np.float64)
-    elif buffer.dtype.kind == "b" and op in _BOOL_OPS:
-        view, op = buffer.view(np.uint8), _BOOL_OPS[op]
-    kind = _TYPES.get(view.dtype.name)
-    if kind is None or op not in _OPS:
-        return None
-    return view, kind, _OPS[op]
 
 
 def _pieces(whole: Any, counts: Sequence[int]) -> list[Any]:

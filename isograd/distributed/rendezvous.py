@@ -98,6 +98,7 @@ def init_process_group(
         RuntimeError: the launcher started several processes that MPI cannot connect.
 
     Example:
+        >>> from isograd.distributed import get_world_size
         >>> init_process_group("gloo")
         >>> get_world_size()
         1
@@ -213,6 +214,7 @@ def run_local(size: int, fn: Callable[[int], T], timeout: float | None = 60.0) -
         What `fn` returned on each rank.
 
     Example:
+        >>> from isograd.distributed import get_world_size
         >>> run_local(2, lambda rank: (rank, get_world_size()))
         [(0, 2), (1, 2)]
     """

@@ -59,7 +59,7 @@ class HostStaging:
             with array.device:
                 array[...] = cupy().asarray(buffer).reshape(array.shape)
                 cupy().cuda.get_current_stream().synchronize()
-        elif not (array.flags.c_contiguous and array.ctypes.data == buffer.ctypes.data):
+        elif not array.flags.c_contiguous:  # else the buffer is the array's own memory
             array[...] = buffer.reshape(array.shape)
 
     def fence(self) -> Any:

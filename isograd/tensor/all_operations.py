@@ -7,9 +7,11 @@ import isograd.tensor.creation
 import isograd.tensor.operators
 import isograd.tensor.primitives.activation
 import isograd.tensor.primitives.clamp
+import isograd.tensor.primitives.columns
 import isograd.tensor.primitives.combination
 import isograd.tensor.primitives.comparison
 import isograd.tensor.primitives.complex
+import isograd.tensor.primitives.convolution
 import isograd.tensor.primitives.counting
 import isograd.tensor.primitives.cross_entropy
 import isograd.tensor.primitives.dropout
@@ -21,6 +23,7 @@ import isograd.tensor.primitives.linear
 import isograd.tensor.primitives.logical
 import isograd.tensor.primitives.masking
 import isograd.tensor.primitives.piecewise
+import isograd.tensor.primitives.polynomials
 import isograd.tensor.primitives.products
 import isograd.tensor.primitives.recurrent
 import isograd.tensor.primitives.reduction

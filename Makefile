@@ -70,7 +70,7 @@ lint: $(READY)  ## ruff, format, import rules; lines per folder
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	$(call say,imports point down)
-	@$(PY) -c 'from importlinter.cli import lint_imports_command as main; main()'
+	@$(PY) -c 'from importlinter.cli import lint_imports_command as main; main(["--no-cache"])'
 	$(call say,size)
 	@$(PY) tools/size.py
 

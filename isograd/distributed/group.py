@@ -6,6 +6,7 @@ The default group belongs to the process; a thread that plays a rank of a local 
 import threading
 from collections.abc import Sequence
 
+from isograd.data.world import register_world
 from isograd.distributed.communicator import Communicator
 from isograd.distributed.work import TraceEvent
 
@@ -207,3 +208,12 @@ def _member(name: str, group: ProcessGroup | None) -> ProcessGroup:
     if pg is None:
         raise ValueError(f"{name}: this rank is not a member of the given group")
     return pg
+
+
+def _data_world() -> tuple[int, int] | None:
+    """What samplers see: (rank, size) of the default group."""
+    pg = default_group()
+    return None if pg is None else (pg.rank(), pg.size())
+
+
+register_world(_data_world)

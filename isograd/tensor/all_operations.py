@@ -22,6 +22,7 @@ import isograd.tensor.primitives.indexing
 import isograd.tensor.primitives.linear
 import isograd.tensor.primitives.logical
 import isograd.tensor.primitives.masking
+import isograd.tensor.primitives.normalization
 import isograd.tensor.primitives.piecewise
 import isograd.tensor.primitives.polynomials
 import isograd.tensor.primitives.products

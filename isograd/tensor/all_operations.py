@@ -6,6 +6,7 @@ import isograd.tensor.conversion
 import isograd.tensor.creation
 import isograd.tensor.operators
 import isograd.tensor.primitives.activation
+import isograd.tensor.primitives.binary_cross_entropy
 import isograd.tensor.primitives.clamp
 import isograd.tensor.primitives.columns
 import isograd.tensor.primitives.combination

@@ -10,7 +10,7 @@ import numpy as np
 
 __all__ = ["blocked", "horner", "in_float64"]
 
-_BLOCK = 16384  # elements: a few float64 buffers of this size fit into a core's cache
+_BLOCK = 32768  # elements: a few float64 buffers of this size fit into a core's cache
 
 Function = Callable[..., Any]
 

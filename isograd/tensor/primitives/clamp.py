@@ -71,11 +71,12 @@ _clamp_tensor = Primitive(
 
 def _between_numbers(input: Tensor, low: Any, high: Any) -> Tensor:
     numbers = [b for b in (low, high) if b is not None]
-    common = result_dtype([input._array, *numbers])
-    if common is not input.dtype:
-        input = input.to(common)
-    if common.category == 1:
-        low, high = (None if b is None else int(b) for b in (low, high))
+    if input._array.dtype.kind in "iub":
+        common = result_dtype([input._array, *numbers])
+        if common is not input.dtype:
+            input = input.to(common)
+        if common.category == 1:
+            low, high = (None if b is None else int(b) for b in (low, high))
     return apply(_clamp, input, low=low, high=high)  # type: ignore[no-any-return]
 
 

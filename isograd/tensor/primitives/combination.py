@@ -15,11 +15,11 @@ __all__ = ["addcdiv", "addcmul", "lerp"]
 
 def _lerp_forward(xp: Any, x: Any, end: Any, weight: Any) -> Any:
     """From the nearer end, so that weight 1 gives exactly ``end``."""
-    if isinstance(weight, (int, float, complex)):
-        if abs(weight) < 0.5:
-            return x + weight * (end - x)
-        return end - (end - x) * (1 - weight)
-    step = end - x
+    step = xp.asarray(end - x)
+    if isinstance(weight, (int, float)):
+        near = abs(weight) < 0.5
+        step *= weight if near else 1 - weight
+        return xp.add(x, step, out=step) if near else xp.subtract(end, step, out=step)
     return xp.where(xp.abs(weight) < 0.5, x + weight * step, end - step * (1 - weight))
 
 
@@ -56,8 +56,15 @@ def _scaled(value: Any, array: Any) -> Any:
     return int(value) if array.dtype.kind in "iu" else value
 
 
+def _addcmul_forward(xp: Any, x: Any, a: Any, b: Any, *, value: Any) -> Any:
+    product = xp.asarray(a * b)
+    if value != 1:
+        product = xp.asarray(product * _scaled(value, x))
+    return xp.add(x, product, out=product) if product.shape == x.shape else x + product
+
+
 _addcmul = Primitive(
-    "addcmul", lambda xp, x, a, b, *, value: x + _scaled(value, x) * a * b,
+    "addcmul", _addcmul_forward,
     vjp={"x": lambda g: g,
          "a": lambda g, b, value: g * conj(b * value),
          "b": lambda g, a, value: g * conj(a * value)},

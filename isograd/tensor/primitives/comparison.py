@@ -24,18 +24,22 @@ __all__ = [
     "isneginf", "isposinf", "isreal", "le", "lt", "ne", "signbit",
 ]  # fmt: skip
 
+_DIRECT = (Tensor, int, float, complex)  # taken as they are
 _BOUNDS = {d: (np.iinfo(d).min, np.iinfo(d).max) for d in (np.dtype(c) for c in "bBhHiIlL")}
 
 
 def _comparison(ufunc: str, name: str, alias: str, doc: str) -> Callable[..., Any]:
     """A comparison; ``name`` is also the name of Python's operator."""
 
+    ordered = name not in ("eq", "ne")
+    host_ufunc = getattr(np, ufunc)
+
     def forward(xp: Any, x: Any, y: Any) -> Any:
-        if x.dtype.kind == "c" and name not in ("eq", "ne"):
+        if ordered and x.dtype.kind == "c":
             raise NotImplementedError(
                 f"{name}: complex numbers have no order, got {x.dtype}; compare .abs() or .real"
             )
-        return getattr(xp, ufunc)(x, y)
+        return host_ufunc(x, y) if xp is np else getattr(xp, ufunc)(x, y)
 
     record = Primitive(
         name, forward, promotion="same", low_precision=True, nondifferentiable=True, doc=doc,
@@ -50,9 +54,7 @@ def _comparison(ufunc: str, name: str, alias: str, doc: str) -> Callable[..., An
         if not isinstance(input, Tensor):
             need_tensors(name, input=input)
         if other.__class__ is int:
-            bounds = _BOUNDS.get(input._array.dtype)
-            if bounds is not None and not bounds[0] <= other <= bounds[1]:
-                other = _wrapped(other, input._array.dtype)
+            other = _fitting(other, input._array.dtype)
         result: Tensor = apply(record, input, other)
         return result if out is None else write_out(name, out, result)
 
@@ -61,8 +63,11 @@ def _comparison(ufunc: str, name: str, alias: str, doc: str) -> Callable[..., An
     public(alias, inplace=True)(function)
 
     def method(self: Tensor, other: Any) -> Any:
-        other = as_operand(other)
-        return other if other is NotImplemented else function(self, other)
+        if not isinstance(other, _DIRECT):
+            other = as_operand(other)
+            if other is NotImplemented:
+                return other
+        return function(self, other)
 
     method.__name__ = method.__qualname__ = f"__{python.__name__}__"
     method.__doc__ = doc
@@ -70,16 +75,22 @@ def _comparison(ufunc: str, name: str, alias: str, doc: str) -> Callable[..., An
     return function
 
 
-def _wrapped(value: int, target: Any) -> int:
-    """The value that C's conversion to the integer dtype gives."""
-    bits = target.itemsize * 8
-    value &= (1 << bits) - 1
-    return value - (1 << bits) if target.kind == "i" and value >> (bits - 1) else value
+def _fitting(value: int, target: Any) -> float:
+    """A float for floats, which NumPy compares faster; an int wrapped to the width of integers."""
+    if target.kind == "f":
+        return float(value)
+    if target.kind not in "iu":
+        return value
+    low, high = _BOUNDS[target]
+    if low <= value <= high:
+        return value
+    value &= (1 << target.itemsize * 8) - 1
+    return value - (1 << target.itemsize * 8) if value > high else value
 
 
 def as_operand(value: Any) -> Any:
     """A tensor or Python number for an operator, or NotImplemented."""
-    if isinstance(value, (Tensor, bool, int, float, complex)):
+    if isinstance(value, _DIRECT):
         return value
     if isinstance(value, np.generic) and value.dtype.kind in "biufc":
         return value.item()

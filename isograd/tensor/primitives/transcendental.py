@@ -109,10 +109,11 @@ logaddexp2 = binary(
 
 
 def _sigmoid(xp: Any, x: Any) -> Any:
-    small = xp.exp(-xp.abs(x)) if x.dtype.kind != "c" else None
-    if small is None:
-        return 1 / (1 + xp.exp(-x))
-    return xp.where(x >= 0, 1 / (1 + small), small / (1 + small)).astype(x.dtype, copy=False)
+    out = xp.negative(x, out=xp.empty_like(x))
+    with np.errstate(over="ignore"):
+        xp.exp(out, out=out)
+        out += 1
+        return xp.reciprocal(out, out=out)
 
 
 sigmoid = unary("sigmoid", _sigmoid, lambda g, out: g * conj(out * (1 - out)),

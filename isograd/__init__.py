@@ -15,6 +15,7 @@ from math import pi as pi
 from typing import TYPE_CHECKING, Any
 
 import isograd.autograd as autograd
+import isograd.nn as nn
 import isograd.tensor.all_operations as _all_operations
 from isograd.autograd.modes import enable_grad as enable_grad
 from isograd.autograd.modes import inference_mode as inference_mode

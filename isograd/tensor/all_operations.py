@@ -26,9 +26,11 @@ import isograd.tensor.primitives.masking
 import isograd.tensor.primitives.normalization
 import isograd.tensor.primitives.piecewise
 import isograd.tensor.primitives.polynomials
+import isograd.tensor.primitives.pooling
 import isograd.tensor.primitives.products
 import isograd.tensor.primitives.recurrent
 import isograd.tensor.primitives.reduction
+import isograd.tensor.primitives.resampling
 import isograd.tensor.primitives.rounding
 import isograd.tensor.primitives.scattering
 import isograd.tensor.primitives.searching

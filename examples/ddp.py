@@ -1,4 +1,4 @@
-"""Explicit data parallelism in torch.distributed's style; the lines that differ are marked `# dist`.
+"""Explicit data parallelism in torch.distributed's style; what differs is marked `# dist`.
 
     python examples/ddp.py                # one process: the marked lines do nothing
     isograd run -n 2 examples/ddp.py      # or: mpirun -n 2 python examples/ddp.py
@@ -25,7 +25,9 @@ def main(epochs=6, batch=64):
     rank, world = dist.get_rank(), dist.get_world_size()  # dist
     torch.manual_seed(0)
     dataset = make_data()
-    model = nn.Sequential(nn.Linear(2, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 1))
+    model = nn.Sequential(
+        nn.Linear(2, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 1)
+    )
     model = DDP(model)  # dist
     sampler = DistributedSampler(dataset, num_replicas=world, rank=rank)  # dist
     loader = DataLoader(dataset, batch_size=batch // world, sampler=sampler)

@@ -120,7 +120,6 @@ def plot(history, path):
     axes.plot([h[0] for h in checked], [h[2] for h in checked], "o-", label="validation")
     axes.set(xlabel="step", ylabel="loss (nats per character)", title="GPT on Python's library")
     axes.legend()
-    axes.grid(alpha=0.3)
     figure.savefig(path, dpi=120, bbox_inches="tight")
 
 
@@ -128,10 +127,8 @@ def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     numbers = {"steps": 300, "batch": 32, "context": 128, "layers": 5, "heads": 4, "width": 128,
                "lr": 3e-3, "seed": 1337, "every": 50, "text": 4_000_000, "stop": 10**9}  # fmt: skip
-    notes = {"batch": "sequences per step, over all ranks", "text": "bytes of source to read",
-             "every": "steps between checkpoints", "stop": "end early here, to try --resume"}  # fmt: skip
-    for name, value in numbers.items():
-        p.add_argument(f"--{name}", type=type(value), default=value, help=notes.get(name))
+    for name, value in numbers.items():  # batch: of all ranks; every: steps between checkpoints
+        p.add_argument(f"--{name}", type=type(value), default=value)
     p.add_argument("--device", default="cpu")
     p.add_argument("--out", type=Path, default=Path("out/gpt"))
     p.add_argument("--resume", action="store_true")
@@ -150,8 +147,9 @@ def main():
     model = GPT(128, args.context, args.layers, args.heads, args.width).to(args.device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.lr, betas=(0.9, 0.95))
     warm = max(1, min(20, args.steps // 10))
-    decay = lambda s: min((s + 1) / warm, 0.55 + 0.45 * math.cos(math.pi * s / args.steps))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, decay)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda s: min((s + 1) / warm, 0.55 + 0.45 * math.cos(math.pi * s / args.steps))
+    )
     generator, step, history = torch.Generator().manual_seed(args.seed), 0, []
     args.out.mkdir(parents=True, exist_ok=True)
     if args.resume:

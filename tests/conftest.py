@@ -1,4 +1,4 @@
-"""Shared by all tests: GPU tests are skipped where there is no device; draws start from one seed."""
+"""Shared by all tests: GPU tests are skipped without a device; draws start from one seed."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Rules no other tool knows: what is public is documented, importing is light, errors are ours.
 
-    pytest tests/test_surface.py
+pytest tests/test_surface.py
 """
 
 from __future__ import annotations

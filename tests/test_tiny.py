@@ -1,6 +1,6 @@
 """The product in one file: if this passes, most things work.
 
-    pytest tests/test_tiny.py
+pytest tests/test_tiny.py
 """
 
 from __future__ import annotations

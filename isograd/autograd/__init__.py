@@ -27,6 +27,6 @@ __all__ = [
 ]  # fmt: skip
 
 
-def Variable(data: Tensor, requires_grad: bool = False, volatile: bool = False) -> Tensor:  # noqa: N802
+def Variable(data: Tensor, requires_grad: bool = False, volatile: bool = False) -> Tensor:
     """Legacy: a tensor over the same memory."""
     return data.detach().requires_grad_(requires_grad)  # type: ignore[no-any-return]

@@ -7,7 +7,7 @@ from isograd.autograd.recorder import state
 __all__ = ["detect_anomaly", "is_anomaly_enabled", "set_detect_anomaly"]
 
 
-class set_detect_anomaly:  # noqa: N801 (torch's name)
+class set_detect_anomaly:
     """Switch anomaly mode at once, as a function; used with ``with``, the old mode comes back.
 
     Inside, each operation keeps the stack of the line that called it (slow), an error in the
@@ -28,7 +28,7 @@ class set_detect_anomaly:  # noqa: N801 (torch's name)
         state.anomaly, state.check_nan = self._before
 
 
-class detect_anomaly(set_detect_anomaly):  # noqa: N801 (torch's name)
+class detect_anomaly(set_detect_anomaly):
     """``with detect_anomaly():`` anomaly mode inside the block."""
 
     def __init__(self, check_nan: bool = True) -> None:

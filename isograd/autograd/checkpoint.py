@@ -112,8 +112,8 @@ class _Replay:
             state.saved_hooks = outer
         if len(values) != len(self.shapes):
             raise RuntimeError(
-                "checkpoint: A different number of tensors was saved during the original forward and "
-                f"recomputation: {len(self.shapes)} and {len(values)}"
+                "checkpoint: A different number of tensors was saved during the original forward "
+                f"and recomputation: {len(self.shapes)} and {len(values)}"
             )
         if self.check:
             for i, (t, kind) in enumerate(zip(values, self.shapes, strict=True)):
@@ -127,7 +127,12 @@ class _Replay:
 
 
 def _run_saving_nothing(
-    function: Callable[..., Any], args: Any, kwargs: Any, preserve: bool, context_fn: Any, check: bool
+    function: Callable[..., Any],
+    args: Any,
+    kwargs: Any,
+    preserve: bool,
+    context_fn: Any,
+    check: bool,
 ) -> Any:
     contexts: tuple[AbstractContextManager[Any], AbstractContextManager[Any]] = (
         (nullcontext(), nullcontext()) if context_fn is None else context_fn()
@@ -161,7 +166,9 @@ class _Reentrant(Function):
         pairs = [(o, g) for o, g in zip(outputs, grads, strict=True)
                  if isinstance(o, Tensor) and o.requires_grad]  # fmt: skip
         if not pairs:
-            raise RuntimeError("none of output has requires_grad=True, this checkpoint() is not necessary")
+            raise RuntimeError(
+                "none of output has requires_grad=True, this checkpoint() is not necessary"
+            )
         run_backward([o for o, _ in pairs], [g for _, g in pairs])
         return (None, None, *[f.grad if isinstance(f, Tensor) else None for f in fresh])
 
@@ -170,7 +177,9 @@ def checkpoint_sequential(
     functions: Any, segments: int, input: Any, use_reentrant: bool = False, **kwargs: Any
 ) -> Any:
     """Run a chain of functions in ``segments`` checkpointed parts (the last one is kept)."""
-    chain: Sequence[Any] = list(functions.children()) if hasattr(functions, "children") else functions
+    chain: Sequence[Any] = (
+        list(functions.children()) if hasattr(functions, "children") else functions
+    )
     size = len(chain) // segments
 
     def run(start: int, end: int) -> Callable[[Any], Any]:
@@ -182,5 +191,7 @@ def checkpoint_sequential(
         return part
 
     for i in range(segments - 1):
-        input = checkpoint(run(i * size, (i + 1) * size), input, use_reentrant=use_reentrant, **kwargs)
+        input = checkpoint(
+            run(i * size, (i + 1) * size), input, use_reentrant=use_reentrant, **kwargs
+        )
     return run((segments - 1) * size, len(chain))(input)

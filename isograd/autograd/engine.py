@@ -327,4 +327,6 @@ def _check_nan(node: Node, results: Any) -> None:
     for i, g in enumerate(results):
         if isinstance(g, Tensor) and g._array.dtype.kind in "fcV":
             if bool(np.any(np.isnan(np.asarray(g.detach().numpy(force=True)).astype(complex)))):
-                raise RuntimeError(f"Function '{node.name}' returned nan values in its {i}th output.")
+                raise RuntimeError(
+                    f"Function '{node.name}' returned nan values in its {i}th output."
+                )

@@ -149,6 +149,7 @@ class Function:
         ...     @staticmethod
         ...     def forward(ctx, x):
         ...         return x * 2
+        ...
         ...     @staticmethod
         ...     def backward(ctx, g):
         ...         return g * 2
@@ -161,7 +162,9 @@ class Function:
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
         """The operation; must be overridden."""
-        raise NotImplementedError("You must implement the forward function for custom autograd.Function.")
+        raise NotImplementedError(
+            "You must implement the forward function for custom autograd.Function."
+        )
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
@@ -217,7 +220,8 @@ class Function:
                 if id(o) in dirty:
                     if o._requires_grad and o._node is None:
                         raise RuntimeError(
-                            "a leaf Variable that requires grad is being used in an in-place operation."
+                            "a leaf Variable that requires grad is being used in an in-place "
+                            "operation."
                         )
                     o._bump()
                 elif any(o is a for a in args):

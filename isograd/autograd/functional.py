@@ -23,13 +23,17 @@ def _tuple(value: Any, name: str) -> tuple[Tensors, bool]:
     if isinstance(value, Tensor):
         return (value,), False
     if not isinstance(value, (tuple, list)) or not all(isinstance(v, Tensor) for v in value):
-        raise TypeError(f"{name} must be a Tensor or a tuple of Tensors, got {type(value).__name__}")
+        raise TypeError(
+            f"{name} must be a Tensor or a tuple of Tensors, got {type(value).__name__}"
+        )
     return tuple(value), True
 
 
 def _fresh(inputs: Tensors, create_graph: bool) -> Tensors:
     if create_graph:
-        return tuple(t.view_as(t) if t.requires_grad else t.detach().requires_grad_() for t in inputs)
+        return tuple(
+            t.view_as(t) if t.requires_grad else t.detach().requires_grad_() for t in inputs
+        )
     return tuple(t.detach().requires_grad_() for t in inputs)
 
 
@@ -88,7 +92,11 @@ def jacobian(
 
 
 def hessian(
-    func: Callable[..., Any], inputs: Any, create_graph: bool = False, strict: bool = False, **kwargs: Any
+    func: Callable[..., Any],
+    inputs: Any,
+    create_graph: bool = False,
+    strict: bool = False,
+    **kwargs: Any,
 ) -> Any:
     """All second derivatives of a function with one scalar output."""
     xs, many = _tuple(inputs, "inputs")
@@ -110,14 +118,17 @@ def vjp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
     seeds = _seeds(v, outs, "v")
     with enable_grad():
         found = _gradients(outs, xs, seeds, create_graph, strict)
-    return _maybe(_detached(outs, create_graph), many_out), _maybe(_detached(found, create_graph), many)
+    return _maybe(_detached(outs, create_graph), many_out), _maybe(
+        _detached(found, create_graph), many
+    )
 
 
 def _seeds(v: Any, like: Tensors, name: str) -> Tensors:
     if v is None:
         if len(like) != 1 or like[0].numel() != 1:
-            raise RuntimeError(f"The vector {name} can only be None if the function returns a single "
-                               "scalar value")  # fmt: skip
+            raise RuntimeError(
+                f"The vector {name} can only be None if the function returns a single scalar value"
+            )
         return (like[0].new_ones(like[0].shape),)
     seeds, _ = _tuple(v, name)
     for i, (s, o) in enumerate(zip(seeds, like, strict=True)):
@@ -135,7 +146,9 @@ def jvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
         dummies = tuple(wrap(o._array * 0).requires_grad_() for o in outs)
         back = _gradients(outs, xs, dummies, True, strict)
         found = _gradients(back, dummies, along, create_graph, False)
-    return _maybe(_detached(outs, create_graph), many_out), _maybe(_detached(found, create_graph), many_out)
+    return _maybe(_detached(outs, create_graph), many_out), _maybe(
+        _detached(found, create_graph), many_out
+    )
 
 
 def vhp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False,

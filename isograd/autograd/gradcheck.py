@@ -39,7 +39,7 @@ def gradcheck(
     """Check the gradient of ``func`` at ``inputs`` against finite differences.
 
     Args:
-        inputs: a tensor or a sequence; those in double precision that require a gradient are checked.
+        inputs: a tensor or a sequence; those that require a gradient are checked.
         eps: how far inputs are moved.
         fast_mode: compare along one random direction per input and output instead of all entries.
 
@@ -53,8 +53,8 @@ def gradcheck(
     args = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     wanted = [t for t in args if isinstance(t, Tensor) and t.requires_grad]
     if not wanted:
-        raise ValueError("gradcheck expects at least one input tensor to require gradient, but none "
-                         "of them have requires_grad=True.")  # fmt: skip
+        raise ValueError("gradcheck expects at least one input tensor to require gradient, but "
+                         "none of them have requires_grad=True.")  # fmt: skip
     for t in wanted:
         if t._array.dtype.itemsize < 8 * (2 if t.is_complex() else 1):
             warnings.warn(

@@ -67,7 +67,7 @@ def _wrap_generator(owner: _GradMode, fn: Any) -> Any:
     return wrapped
 
 
-class no_grad(_GradMode):  # noqa: N801 (torch's name)
+class no_grad(_GradMode):
     """Nothing inside is recorded. ``with no_grad():`` or ``@no_grad()`` (or ``@no_grad``)."""
 
     def __new__(cls, fn: Any = None) -> Any:
@@ -81,7 +81,7 @@ class no_grad(_GradMode):  # noqa: N801 (torch's name)
         super().__init__(False)
 
 
-class enable_grad(_GradMode):  # noqa: N801 (torch's name)
+class enable_grad(_GradMode):
     """Recording is on inside, whatever was set outside."""
 
     def __new__(cls, fn: Any = None) -> Any:
@@ -95,7 +95,7 @@ class enable_grad(_GradMode):  # noqa: N801 (torch's name)
         super().__init__(True)
 
 
-class inference_mode(_GradMode):  # noqa: N801 (torch's name)
+class inference_mode(_GradMode):
     """As `no_grad`; results are made without any bookkeeping."""
 
     def __init__(self, mode: bool = True) -> None:
@@ -109,7 +109,7 @@ class inference_mode(_GradMode):  # noqa: N801 (torch's name)
         return self(mode)
 
 
-class set_grad_enabled(_GradMode):  # noqa: N801 (torch's name)
+class set_grad_enabled(_GradMode):
     """Set the mode at once, as a function; used with ``with``, the old mode comes back."""
 
     def __init__(self, mode: bool) -> None:

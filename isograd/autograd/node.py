@@ -207,9 +207,13 @@ class PrimitiveNode(Node):
         return tuple(edge is not None for edge in self.edges)
 
     def _modified(self, value: Tensor, now: int, then: int | None) -> str:
-        where = f"; recorded at\n{self.trace}" if self.trace else (
-            ". Hint: enable anomaly detection to find the operation that failed to compute its "
-            "gradient, with torch.autograd.set_detect_anomaly(True)."
+        where = (
+            f"; recorded at\n{self.trace}"
+            if self.trace
+            else (
+                ". Hint: enable anomaly detection to find the operation that failed to compute its "
+                "gradient, with torch.autograd.set_detect_anomaly(True)."
+            )
         )
         return (
             "one of the variables needed for gradient computation has been modified by an inplace "

@@ -194,8 +194,12 @@ view_scatter = Primitive(
     "view_scatter",
     _view_scatter,
     vjp={"base": _zero_view, "value": lambda g, chain: _replay(g, chain)},
-    samples=lambda make: [((make(3, 4), make(4)), {"chain": ((PRIMITIVES["narrow"],
-                           {"dim": 0, "start": 1, "length": 1}),)})],
+    samples=lambda make: [
+        (
+            (make(3, 4), make(4)),
+            {"chain": ((PRIMITIVES["narrow"], {"dim": 0, "start": 1, "length": 1}),)},
+        )
+    ],
     doc="``base`` with the part that a chain of views selects replaced by ``value``.",
 )
 

@@ -11,7 +11,7 @@ from isograd.tensor.core import Tensor
 __all__ = ["save_on_cpu", "saved_tensors_hooks"]
 
 
-class saved_tensors_hooks:  # noqa: N801 (torch's name)
+class saved_tensors_hooks:
     """Inside, ``pack_hook(tensor)`` is kept in a saved tensor's place, ``unpack_hook`` undoes it.
 
     Leaves that require a gradient are not packed: the graph holds them in any case.
@@ -31,7 +31,7 @@ class saved_tensors_hooks:  # noqa: N801 (torch's name)
         state.saved_hooks = state.hook_stack[-1] if state.hook_stack else None
 
 
-class save_on_cpu(saved_tensors_hooks):  # noqa: N801 (torch's name)
+class save_on_cpu(saved_tensors_hooks):
     """Inside, saved tensors wait for the backward pass in the host's memory."""
 
     def __init__(self, pin_memory: bool = False, device_type: str = "cuda") -> None:

@@ -37,11 +37,13 @@ class DistributedDataParallel(Module, Joinable):
         bucket_cap_mb: bytes per bucket in MiB; default 25.
         find_unused_parameters: walk the outputs' graph so that parameters outside of it need no
             gradient.
-        gradient_as_bucket_view: ``.grad`` looks into the bucket (True, no copy) or has its own memory.
+        gradient_as_bucket_view: ``.grad`` looks into the bucket (True, no copy) or has memory of
+            its own.
         static_graph: the set of unused parameters never changes; they are then allowed.
 
     Raises:
-        RuntimeError: if there is no process group, nothing to train, or ranks hold different models.
+        RuntimeError: if there is nothing to train, or the ranks hold different models.
+        ValueError: if there is no process group.
 
     Example:
         >>> import isograd as torch, isograd.distributed as dist
@@ -173,7 +175,8 @@ class DistributedDataParallel(Module, Joinable):
 
     def __getstate__(self) -> Any:
         raise RuntimeError(
-            "DistributedDataParallel cannot be pickled or copied: save ddp.module.state_dict() instead"
+            "DistributedDataParallel cannot be pickled or copied: "
+            "save ddp.module.state_dict() instead"
         )
 
 
@@ -222,10 +225,15 @@ def verify_same_model(module: Module, group: ProcessGroup) -> None:
         if theirs == everyone[0]:
             continue
         if len(theirs) != len(everyone[0]):
-            difference = f"rank 0 has {len(everyone[0])} parameters and buffers, rank {rank} has {len(theirs)}"
+            difference = (
+                f"rank 0 has {len(everyone[0])} parameters and buffers, rank {rank} has "
+                f"{len(theirs)}"
+            )
         else:
             a, b = next((a, b) for a, b in zip(everyone[0], theirs, strict=True) if a != b)
-            difference = f"rank 0 has {a[0]} {list(a[1])} {a[2]}, rank {rank} has {b[0]} {list(b[1])} {b[2]}"
+            difference = (
+                f"rank 0 has {a[0]} {list(a[1])} {a[2]}, rank {rank} has {b[0]} {list(b[1])} {b[2]}"
+            )
         raise RuntimeError(
             f"DistributedDataParallel (rank {group.rank()}): the ranks hold different models: "
             f"{difference}. Build the same module on every rank"

@@ -1,8 +1,9 @@
 """``Join``: ranks with fewer inputs keep the others company until all are done.
 
-A rank that leaves its loop early enters shadow mode: it takes part in every collective of the ranks
-that still train, with zeros, so nobody hangs and nothing is padded. Before each step the active ranks
-count themselves; when none is left, the rank that was active last gives its state to all.
+A rank that leaves its loop early enters shadow mode: it takes part in every collective of the
+ranks that still train, with zeros, so nobody hangs and nothing is padded. Before each step the
+active ranks make themselves known; when none is left, the rank that trained longest gives its
+state to all.
 """
 
 from __future__ import annotations
@@ -131,7 +132,8 @@ class Join:
 
 
 _EXHAUSTED = (
-    "Join (rank {rank}): Detected at least one rank that exhausted inputs. Throwing across all ranks."
+    "Join (rank {rank}): Detected at least one rank that exhausted inputs. "
+    "Throwing across all ranks."
 )
 
 

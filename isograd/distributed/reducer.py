@@ -5,9 +5,9 @@ gradients come. When the last gradient of a bucket has come, and all earlier buc
 way, the bucket's sum is started; the end of the backward pass waits for all. A bucket is one flat
 array; a parameter's ``.grad`` becomes a view into it, so nothing is copied back.
 
-Each bucket carries one extra element: how many of its gradients a rank did *not* have. Its sum tells
-every rank of a gradient missing anywhere, without another collective, so that the error is raised
-on all ranks and none hangs.
+Each bucket carries one extra element: how many of its gradients a rank did *not* have. Its sum
+tells every rank of a gradient missing anywhere, without another collective, so that the error is
+raised on all ranks and none hangs.
 
 Source: Li et al., "PyTorch Distributed: Experiences on Accelerating Data Parallel Training",
 VLDB 2020, section 3.2 (buckets, order, overlap).
@@ -127,9 +127,7 @@ class Reducer:
         plan = plan_buckets(self.params, int(first_bucket_mb * MIB), int(bucket_cap_mb * MIB))
         self.buckets = [Bucket(indices, self.params) for indices in plan]
         self._slot = {
-            i: (bucket, slot)
-            for bucket in self.buckets
-            for slot, i in enumerate(bucket.indices)
+            i: (bucket, slot) for bucket in self.buckets for slot, i in enumerate(bucket.indices)
         }
         self._next = 0  # the first bucket that is not on its way
         self._running = False
@@ -231,7 +229,9 @@ class Reducer:
             for slot, (i, p) in enumerate(zip(bucket.indices, bucket.params, strict=True)):
                 if used is not None and not used[i]:
                     if p._grad is not None and p._grad._array is bucket.views[slot]:
-                        p._grad._array = bucket.views[slot] * bucket.flat.dtype.type(self.divisor / self.group.size())
+                        p._grad._array = bucket.views[slot] * bucket.flat.dtype.type(
+                            self.divisor / self.group.size()
+                        )
                     continue
                 view = bucket.views[slot]
                 if p._grad is None:

@@ -1,6 +1,6 @@
 """The engine: order, accumulation, depth, hooks, captured gradients. Reference: by hand.
 
-    pytest tests/autograd/test_engine.py
+pytest tests/autograd/test_engine.py
 """
 
 from __future__ import annotations

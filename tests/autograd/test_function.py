@@ -1,6 +1,6 @@
 """Function, gradcheck, checkpoint, saved-tensor hooks, functional derivatives.
 
-    pytest tests/autograd/test_function.py
+pytest tests/autograd/test_function.py
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """In-place operations: histories, views, version counters. Reference: the same out of place.
 
-    pytest tests/autograd/test_inplace.py
+pytest tests/autograd/test_inplace.py
 """
 
 from __future__ import annotations

@@ -187,7 +187,7 @@ class DdpChecks:
                 assert "rank 0" in message and "rank 1" in message
 
     def test_reduction_overlaps_the_backward_pass(self) -> None:
-        """With small buckets, most sums are started before the last gradient: the trace shows it."""
+        """With small buckets, most sums start before the last gradient: the trace shows it."""
 
         def program(rank: int) -> tuple[int, int]:
             torch.manual_seed(0)

@@ -1,7 +1,7 @@
 """DistributedDataParallel: in local worlds, between MPI processes, and its own corners.
 
-    pytest tests/distributed/test_ddp.py
-    mpirun -n 2 python -m pytest --with-mpi -m mpi tests/distributed/test_ddp.py
+pytest tests/distributed/test_ddp.py
+mpirun -n 2 python -m pytest --with-mpi -m mpi tests/distributed/test_ddp.py
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The examples, shortened, as a user would start them; and the numbers they promise.
 
-    pytest tests/examples
+pytest tests/examples
 """
 
 from __future__ import annotations

@@ -35,7 +35,9 @@ def losses(T: Any, name: str, device: str = "cpu") -> list[float]:
 
 def _mlp(T: Any, device: str) -> Any:
     nn = T.nn
-    model = nn.Sequential(nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 5))
+    model = nn.Sequential(
+        nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 5)
+    )
     model.to(device)
     x, y = T.randn(256, 20).to(device), T.randint(0, 5, (256,)).to(device)
     optimizer = T.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
@@ -94,7 +96,9 @@ def _gpt(T: Any, device: str) -> Any:
             super().__init__()
             self.norm1, self.norm2 = nn.LayerNorm(width), nn.RMSNorm(width, eps=1e-6)
             self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-            self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+            self.mlp = nn.Sequential(
+                nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
+            )
 
         def forward(self, x: Any) -> Any:
             b, t, c = x.shape
@@ -121,7 +125,9 @@ def _gpt(T: Any, device: str) -> Any:
     model = GPT().to(device)
     text = T.randint(0, 40, (8, 17)).to(device)
     optimizer = T.optim.AdamW(model.parameters(), lr=1e-2, betas=(0.9, 0.95), weight_decay=0.1)
-    schedule = T.optim.lr_scheduler.LambdaLR(optimizer, lambda s: 0.5 * (1 + math.cos(math.pi * s / STEPS)))
+    schedule = T.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda s: 0.5 * (1 + math.cos(math.pi * s / STEPS))
+    )
 
     def batch(net: Any) -> Any:
         return F.cross_entropy(net(text[:, :-1]).flatten(0, 1), text[:, 1:].flatten())

@@ -35,7 +35,9 @@ def tensors(inputs: Any, device: str, d: Any = None) -> list[Any]:
     return out
 
 
-def run(record: Primitive, inputs: list[Any], params: dict[str, Any]) -> tuple[list[Any], list[Any]]:
+def run(
+    record: Primitive, inputs: list[Any], params: dict[str, Any]
+) -> tuple[list[Any], list[Any]]:
     """Outputs, and gradients of the sum of squares of the real outputs' parts."""
     result = apply(record, *inputs, **params)
     outputs = list(result) if isinstance(result, tuple) else [result]

@@ -117,8 +117,10 @@ def execute(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any
         else:
             arrays.append(t)
     try:
-        run = _run_host if host else _run_device
-        result = run(primitive, arrays, params)
+        if host:
+            result = _run(np, primitive, arrays, params)
+        else:
+            result = _run_device(primitive, arrays, params)
     except ValueError as error:
         clearer = _shape_error(primitive, arrays, error)
         if clearer is None:
@@ -157,23 +159,24 @@ def _as_array(result: Any) -> Any:
     return np.asarray(result) if isinstance(result, np.generic) else result
 
 
-def _run_host(primitive: Primitive, arrays: list[Any], params: dict[str, Any]) -> Any:
+def _run(xp: Any, primitive: Primitive, arrays: list[Any], params: dict[str, Any]) -> Any:
+    """Forward after promotion; float32, float64 and int64 alone, or with a number, need none."""
     kind = primitive.promotion
     if kind is None:
         if primitive.low_precision and arrays and _any_low(arrays):
-            return _run_low(np, primitive, arrays, params)
-        return primitive.forward(np, *arrays, **params)
+            return _run_low(xp, primitive, arrays, params)
+        return primitive.forward(xp, *arrays, **params)
     d = getattr(arrays[0], "dtype", None)
     if d is FLOAT32 or d is FLOAT64 or (d is _int64 and kind == "same"):
         for a in arrays:
-            if a.__class__ is _ndarray:
-                if a.dtype is not d:
+            if a.__class__ is float or a.__class__ is int:
+                if d is _int64:
                     break
-            elif not (a.__class__ is float or a.__class__ is int) or d is _int64:
+            elif getattr(a, "dtype", None) is not d:
                 break
         else:
-            return primitive.forward(np, *arrays, **params)
-    return _run_promoted(np, primitive, arrays, params)
+            return primitive.forward(xp, *arrays, **params)
+    return _run_promoted(xp, primitive, arrays, params)
 
 
 def _run_promoted(xp: Any, primitive: Primitive, arrays: list[Any], params: dict[str, Any]) -> Any:
@@ -218,11 +221,7 @@ def _run_device(primitive: Primitive, arrays: list[Any], params: dict[str, Any])
                 f"least two devices, {where} and {backend.device_of(a)}! Move one with .to(device)"
             )
     with _on_device(backend.xp, where.index):
-        if primitive.promotion is not None:
-            return _run_promoted(backend.xp, primitive, arrays, params)
-        if primitive.low_precision and _any_low(arrays):
-            return _run_low(backend.xp, primitive, arrays, params)
-        return primitive.forward(backend.xp, *arrays, **params)
+        return _run(backend.xp, primitive, arrays, params)
 
 
 def _on_device(xp: Any, index: int | None) -> AbstractContextManager[Any]:

@@ -121,5 +121,12 @@ def _first(x: Tensor, y: Tensor, largest: bool) -> Tensor:
     return better | (y != y)
 
 
-relu = unary("relu", lambda xp, x: xp.maximum(x, 0), lambda g, out: g * (out > 0),
+_relu_backward: Primitive = Primitive(
+    "relu_backward",
+    lambda xp, x, y: xp.where(y <= 0, x.dtype.type(0), x),
+    vjp={"x": lambda g, y: apply(_relu_backward, g, y)},
+    samples=lambda make: [((make(3, 4), make(3, 4)), {})],
+    doc="``x`` where ``y`` is positive (or nan), else 0; constant in ``y``.",
+)
+relu = unary("relu", lambda xp, x: xp.maximum(x, 0), lambda g, out: apply(_relu_backward, g, out),
              "``max(input, 0)``.", promotion="same")  # fmt: skip

@@ -15,19 +15,26 @@ import isograd.tensor.primitives.complex
 import isograd.tensor.primitives.convolution
 import isograd.tensor.primitives.counting
 import isograd.tensor.primitives.cross_entropy
+import isograd.tensor.primitives.determinants
+import isograd.tensor.primitives.distances
 import isograd.tensor.primitives.dropout
 import isograd.tensor.primitives.embedding
+import isograd.tensor.primitives.factorizations
 import isograd.tensor.primitives.floating
 import isograd.tensor.primitives.gathering
 import isograd.tensor.primitives.indexing
 import isograd.tensor.primitives.linear
 import isograd.tensor.primitives.logical
+import isograd.tensor.primitives.lu
 import isograd.tensor.primitives.masking
+import isograd.tensor.primitives.matrix_functions
 import isograd.tensor.primitives.normalization
+import isograd.tensor.primitives.norms
 import isograd.tensor.primitives.piecewise
 import isograd.tensor.primitives.polynomials
 import isograd.tensor.primitives.pooling
 import isograd.tensor.primitives.products
+import isograd.tensor.primitives.pseudoinverse
 import isograd.tensor.primitives.recurrent
 import isograd.tensor.primitives.reduction
 import isograd.tensor.primitives.resampling
@@ -36,8 +43,10 @@ import isograd.tensor.primitives.scattering
 import isograd.tensor.primitives.searching
 import isograd.tensor.primitives.shape
 import isograd.tensor.primitives.softmax
+import isograd.tensor.primitives.solving
 import isograd.tensor.primitives.sorting
 import isograd.tensor.primitives.special
+import isograd.tensor.primitives.spectra
 import isograd.tensor.primitives.subscript
 import isograd.tensor.random  # noqa: F401
 

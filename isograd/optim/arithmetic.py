@@ -17,7 +17,7 @@ from isograd.tensor.dtypes import is_low_precision
 
 __all__ = ["BLOCK", "Arithmetic", "Workspace", "for_blocks", "low_as_float32"]
 
-BLOCK = 16384  # elements: 64 KiB of float32; six such arrays fit a 1 MiB cache
+BLOCK = 32768  # elements: 128 KiB of float32; six such arrays fit a 1 MiB cache
 
 _SCRATCH = 4
 
@@ -84,15 +84,21 @@ class Workspace:
     """Scratch arrays that are made once per dtype and used for every block after."""
 
     def __init__(self) -> None:
-        self._host: dict[Any, Any] = {}
+        self._host: dict[Any, list[Any]] = {}
+        self._cut: dict[tuple[Any, int], Arithmetic] = {}
 
-    def of(self, xp: Any, like: Any) -> list[Any]:
-        """Arrays of ``like``'s dtype: for NumPy one block long, for CuPy as long as ``like``."""
+    def of(self, xp: Any, like: Any) -> Arithmetic:
+        """Arithmetic on arrays of ``like``'s length and dtype, float32 for low precision."""
+        dtype = np.dtype(np.float32) if is_low_precision(like.dtype) else like.dtype
         if xp is not np:
-            return [xp.empty_like(like) for _ in range(_SCRATCH)]
-        found: list[Any] | None = self._host.get(like.dtype)
+            return Arithmetic(xp, [xp.empty(like.size, dtype) for _ in range(_SCRATCH)])
+        n = like.size
+        found = self._cut.get((dtype, n))
         if found is None:
-            found = self._host[like.dtype] = [np.empty(BLOCK, like.dtype) for _ in range(_SCRATCH)]
+            if dtype not in self._host:
+                self._host[dtype] = [np.empty(BLOCK, dtype) for _ in range(_SCRATCH)]
+            found = Arithmetic(np, [t[:n] for t in self._host[dtype]])
+            self._cut[dtype, n] = found
         return found
 
 
@@ -107,13 +113,10 @@ def for_blocks(
     """
     written = [w, *states]
     flat = [_flat(xp, a) for a in (*written, g)]
-    scratch = workspace.of(xp, low_as_float32(flat[0][:0] if xp is np else flat[0]))
     low = any(is_low_precision(a.dtype) for a in flat)
     for blocks in _cut(flat, BLOCK if xp is np else max(1, flat[0].size)):
-        n = blocks[0].size
-        arithmetic = Arithmetic(xp, scratch if n == scratch[0].size else [t[:n] for t in scratch])
         wide = [low_as_float32(b) for b in blocks] if low else blocks
-        rule(arithmetic, wide[0], wide[-1], wide[1:-1])
+        rule(workspace.of(xp, wide[0]), wide[0], wide[-1], wide[1:-1])
         if low:
             for narrow, computed in zip(blocks[:-1], wide[:-1], strict=True):
                 if narrow is not computed:
@@ -130,7 +133,8 @@ def low_as_float32(array: Any) -> Any:
 
 def _flat(xp: Any, array: Any) -> Any:
     """One dimension, real: a view where the memory allows, else a copy."""
-    line = xp.ascontiguousarray(array).reshape(-1)
+    line = array if array.flags.c_contiguous else xp.ascontiguousarray(array)
+    line = line.reshape(-1)
     return line.view(line.real.dtype) if line.dtype.kind == "c" else line
 
 

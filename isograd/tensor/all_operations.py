@@ -30,6 +30,7 @@ import isograd.tensor.primitives.masking
 import isograd.tensor.primitives.matrix_functions
 import isograd.tensor.primitives.normalization
 import isograd.tensor.primitives.norms
+import isograd.tensor.primitives.padding
 import isograd.tensor.primitives.piecewise
 import isograd.tensor.primitives.polynomials
 import isograd.tensor.primitives.pooling

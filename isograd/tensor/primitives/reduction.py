@@ -27,7 +27,7 @@ from isograd.tensor.primitives.shape import cat, expand, flip, reshape, wrap_dim
 from isograd.tensor.public import public
 from isograd.tensor.return_types import named_result
 
-__all__ = ["dims_of", "keep_shape", "mean", "sum"]
+__all__ = ["dims_of", "keep_shape", "mean", "safe_sqrt", "sum"]
 
 Dims = Any  # None, an int, or a sequence of ints
 
@@ -404,7 +404,7 @@ def std(
     """Standard deviation: the square root of `var`."""
     dim, unbiased = _spread_arguments(dim, unbiased)
     variance = _var(input, dim, _correction(unbiased, correction), keepdim, "std")[0]
-    return _safe_sqrt(variance)
+    return safe_sqrt(variance)
 
 
 _root = Primitive(
@@ -418,7 +418,8 @@ _root = Primitive(
 )
 
 
-def _safe_sqrt(x: Tensor) -> Tensor:
+def safe_sqrt(x: Tensor) -> Tensor:
+    """The square root, with gradient 0 at 0."""
     return apply(_root, x)  # type: ignore[no-any-return]
 
 
@@ -439,7 +440,7 @@ def _pair(name: str, first: Any) -> Any:
 
 
 var_mean = _pair("var_mean", lambda v: v)
-std_mean = _pair("std_mean", _safe_sqrt)
+std_mean = _pair("std_mean", safe_sqrt)
 
 # -- logarithm of sums
 

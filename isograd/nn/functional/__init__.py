@@ -46,6 +46,13 @@ from isograd.nn.functional.attention import (
 )
 from isograd.nn.functional.classification import cross_entropy as cross_entropy
 from isograd.nn.functional.classification import nll_loss as nll_loss
+from isograd.nn.functional.conv import conv1d as conv1d
+from isograd.nn.functional.conv import conv2d as conv2d
+from isograd.nn.functional.conv import conv3d as conv3d
+from isograd.nn.functional.conv import conv_tbc as conv_tbc
+from isograd.nn.functional.conv import conv_transpose1d as conv_transpose1d
+from isograd.nn.functional.conv import conv_transpose2d as conv_transpose2d
+from isograd.nn.functional.conv import conv_transpose3d as conv_transpose3d
 from isograd.nn.functional.ctc import ctc_loss as ctc_loss
 from isograd.nn.functional.distance import cosine_similarity as cosine_similarity
 from isograd.nn.functional.distance import pairwise_distance as pairwise_distance
@@ -59,6 +66,10 @@ from isograd.nn.functional.dropout import feature_alpha_dropout as feature_alpha
 from isograd.nn.functional.embedding import embedding as embedding
 from isograd.nn.functional.embedding import embedding_bag as embedding_bag
 from isograd.nn.functional.embedding import one_hot as one_hot
+from isograd.nn.functional.fold import fold as fold
+from isograd.nn.functional.fold import unfold as unfold
+from isograd.nn.functional.fractional import fractional_max_pool2d as fractional_max_pool2d
+from isograd.nn.functional.fractional import fractional_max_pool3d as fractional_max_pool3d
 from isograd.nn.functional.linear import bilinear as bilinear
 from isograd.nn.functional.linear import linear as linear
 from isograd.nn.functional.loss import binary_cross_entropy as binary_cross_entropy
@@ -83,3 +94,38 @@ from isograd.nn.functional.margin import triplet_margin_loss as triplet_margin_l
 from isograd.nn.functional.margin import (
     triplet_margin_with_distance_loss as triplet_margin_with_distance_loss,
 )
+from isograd.nn.functional.norm import batch_norm as batch_norm
+from isograd.nn.functional.norm import group_norm as group_norm
+from isograd.nn.functional.norm import instance_norm as instance_norm
+from isograd.nn.functional.norm import layer_norm as layer_norm
+from isograd.nn.functional.norm import local_response_norm as local_response_norm
+from isograd.nn.functional.norm import normalize as normalize
+from isograd.nn.functional.norm import rms_norm as rms_norm
+from isograd.nn.functional.padding import pad as pad
+from isograd.nn.functional.pooling import adaptive_avg_pool1d as adaptive_avg_pool1d
+from isograd.nn.functional.pooling import adaptive_avg_pool2d as adaptive_avg_pool2d
+from isograd.nn.functional.pooling import adaptive_avg_pool3d as adaptive_avg_pool3d
+from isograd.nn.functional.pooling import adaptive_max_pool1d as adaptive_max_pool1d
+from isograd.nn.functional.pooling import adaptive_max_pool2d as adaptive_max_pool2d
+from isograd.nn.functional.pooling import adaptive_max_pool3d as adaptive_max_pool3d
+from isograd.nn.functional.pooling import avg_pool1d as avg_pool1d
+from isograd.nn.functional.pooling import avg_pool2d as avg_pool2d
+from isograd.nn.functional.pooling import avg_pool3d as avg_pool3d
+from isograd.nn.functional.pooling import lp_pool1d as lp_pool1d
+from isograd.nn.functional.pooling import lp_pool2d as lp_pool2d
+from isograd.nn.functional.pooling import lp_pool3d as lp_pool3d
+from isograd.nn.functional.pooling import max_pool1d as max_pool1d
+from isograd.nn.functional.pooling import max_pool2d as max_pool2d
+from isograd.nn.functional.pooling import max_pool3d as max_pool3d
+from isograd.nn.functional.pooling import max_unpool1d as max_unpool1d
+from isograd.nn.functional.pooling import max_unpool2d as max_unpool2d
+from isograd.nn.functional.pooling import max_unpool3d as max_unpool3d
+from isograd.nn.functional.resize import interpolate as interpolate
+from isograd.nn.functional.resize import upsample as upsample
+from isograd.nn.functional.resize import upsample_bilinear as upsample_bilinear
+from isograd.nn.functional.resize import upsample_nearest as upsample_nearest
+from isograd.nn.functional.sampling import affine_grid as affine_grid
+from isograd.nn.functional.sampling import grid_sample as grid_sample
+from isograd.nn.functional.shuffle import channel_shuffle as channel_shuffle
+from isograd.nn.functional.shuffle import pixel_shuffle as pixel_shuffle
+from isograd.nn.functional.shuffle import pixel_unshuffle as pixel_unshuffle

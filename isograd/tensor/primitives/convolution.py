@@ -182,7 +182,8 @@ def _convolution_input(
     kernel, n, o = w.shape[2:], y.shape[0], y.shape[1]
     c = w.shape[1] * groups
     reach = tuple([d * (k - 1) - p for d, k, p in zip(dilation, kernel, padding, strict=True)])
-    if all(s == 1 for s in stride) and min(reach) >= 0 and o <= c:
+    full = output_sizes(size, kernel, stride, padding, dilation) == y.shape[2:]
+    if all(s == 1 for s in stride) and min(reach) >= 0 and o <= c and full:
         # a convolution with the turned kernel: copying columns is cheaper than adding them
         turned = w.reshape(groups, o // groups, w.shape[1], *kernel).swapaxes(1, 2)
         turned = xp.flip(turned, tuple(range(3, 3 + len(kernel))))
@@ -235,6 +236,13 @@ def _sum_bias(g: Tensor) -> Tensor:
     return g.sum((0, *range(2, g.ndim)))  # type: ignore[no-any-return]
 
 
+def _first(y: Tensor, shape: Any) -> Tensor:
+    """The first windows: a transposed convolution may leave out the last ones of its output."""
+    if y.shape == shape:
+        return y
+    return y[(..., *[slice(0, n) for n in shape[2:]])]
+
+
 def _samples(make: Any, kind: str) -> list[Sample]:
     """Strided with padding, grouped with dilation, one channel per group, one dimension."""
     rows: list[tuple[Ints, Ints, Ints, dict[str, Any]]] = [
@@ -253,6 +261,9 @@ def _samples(make: Any, kind: str) -> list[Sample]:
             out.append(((make(*y), make(*w), make(x[1])), {**params, "size": x[2:]}))
         else:
             out.append(((make(*x), make(*y)), {**params, "kernel": w[2:]}))
+    if kind == "x":  # longer than the windows reach
+        params = {"stride": (1,), "padding": (1,), "dilation": (2,), "groups": 1, "size": (5,)}
+        out.append(((make(1, 2, 2), make(2, 1, 2), None), params))
     return out
 
 
@@ -278,8 +289,8 @@ _x: Primitive = Primitive(
     "convolution_input",
     _convolution_input,
     vjp={
-        "y": lambda g, w, stride, padding, dilation, groups: apply(
-            _y, g, conj(w), None, stride=stride, padding=padding, dilation=dilation, groups=groups
+        "y": lambda g, w, y_shape, stride, padding, dilation, groups: _first(
+            convolution(g, conj(w), None, stride, padding, dilation, groups), y_shape
         ),
         "w": lambda g, y, w_shape, stride, padding, dilation, groups: apply(
             _w, g, conj(y), kernel=tuple(w_shape[2:]), stride=stride, padding=padding,
@@ -299,8 +310,8 @@ _w: Primitive = Primitive(
             _x, conj(y), g, None, size=tuple(x_shape[2:]), stride=stride, padding=padding,
             dilation=dilation, groups=groups,
         ),
-        "y": lambda g, x, stride, padding, dilation, groups: apply(
-            _y, conj(x), g, None, stride=stride, padding=padding, dilation=dilation, groups=groups
+        "y": lambda g, x, y_shape, stride, padding, dilation, groups: _first(
+            convolution(conj(x), g, None, stride, padding, dilation, groups), y_shape
         ),
     },
     low_precision=True,

@@ -247,9 +247,15 @@ def layer_norm(x: Tensor, w: Tensor | None, b: Tensor | None, dims: int, eps: fl
     return apply(_layer, x, w, b, span=dims, eps=eps)[0]  # type: ignore[no-any-return]
 
 
-def group_norm(x: Tensor, w: Tensor | None, b: Tensor | None, groups: int, eps: float) -> Tensor:
-    """Zero mean and unit variance over each group of channels of (N, C, ...), times w, plus b."""
-    return apply(_group, x, w, b, span=groups, eps=eps)[0]  # type: ignore[no-any-return]
+def group_norm(
+    x: Tensor, w: Tensor | None, b: Tensor | None, groups: int, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Each group of channels of (N, C, ...) normalised.
+
+    Returns:
+        The result, the means (N * groups,) and 1 / sqrt(variance + eps) (N * groups,).
+    """
+    return apply(_group, x, w, b, span=groups, eps=eps)  # type: ignore[no-any-return]
 
 
 def batch_norm(

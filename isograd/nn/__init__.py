@@ -37,6 +37,7 @@ from isograd.nn.activation import Softsign as Softsign
 from isograd.nn.activation import Tanh as Tanh
 from isograd.nn.activation import Tanhshrink as Tanhshrink
 from isograd.nn.activation import Threshold as Threshold
+from isograd.nn.attention import MultiheadAttention as MultiheadAttention
 from isograd.nn.containers import ModuleDict as ModuleDict
 from isograd.nn.containers import ModuleList as ModuleList
 from isograd.nn.containers import ParameterDict as ParameterDict
@@ -82,6 +83,14 @@ from isograd.nn.loss import TripletMarginWithDistanceLoss as TripletMarginWithDi
 from isograd.nn.module import Module as Module
 from isograd.nn.parameter import Buffer as Buffer
 from isograd.nn.parameter import Parameter as Parameter
+from isograd.nn.rnn import GRU as GRU
+from isograd.nn.rnn import LSTM as LSTM
+from isograd.nn.rnn import RNN as RNN
+from isograd.nn.rnn import RNNBase as RNNBase
+from isograd.nn.rnn_cell import GRUCell as GRUCell
+from isograd.nn.rnn_cell import LSTMCell as LSTMCell
+from isograd.nn.rnn_cell import RNNCell as RNNCell
+from isograd.nn.rnn_cell import RNNCellBase as RNNCellBase
 
 
 def __getattr__(name: str) -> Any:

@@ -274,6 +274,8 @@ def arange(*bounds: Any, dtype: DType | None = None, device: Any = None,
     start, end, step = [0, *listed, 1] if len(listed) == 1 else [*listed, 1][:3]
     if step == 0:
         raise RuntimeError("step must be nonzero")
+    if not (math.isfinite(start) and math.isfinite(end)):
+        raise RuntimeError(f"unsupported range: {start} -> {end}")
     if (end - start) * step < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
     if dtype is None:
@@ -295,14 +297,20 @@ def linspace(start: Any, end: Any, steps: int, *, dtype: DType | None = None, de
     """``steps`` values from ``start`` to ``end``, evenly spaced, both included."""
     check_options("linspace", options)
     a, b = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
-    if steps < 0:
-        raise RuntimeError("number of steps must be non-negative")
+    _check_steps("linspace", steps)
     complex_ends = isinstance(a, complex) or isinstance(b, complex)
     d = dtype or (get_default_dtype().to_complex() if complex_ends else get_default_dtype())
     array = _spaced(a, b, steps, d)
     backend, target = _place(device)
     made = finish(backend.from_numpy(array, target.index), requires_grad)
     return made if out is None else _into(out, made)
+
+
+def _check_steps(name: str, steps: Any) -> None:
+    if not isinstance(steps, (int, np.integer)):
+        raise TypeError(f"{name}(): steps must be an int, not {type(steps).__name__}")
+    if steps < 0:
+        raise RuntimeError("number of steps must be non-negative")
 
 
 def _spaced(a: Any, b: Any, steps: int, d: DType) -> Any:
@@ -329,6 +337,7 @@ def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: DTy
              **options: Any) -> Tensor:  # fmt: skip
     """``base ** linspace(start, end, steps)``."""
     check_options("logspace", options)
+    _check_steps("logspace", steps)
     a, b = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
     d = dtype or get_default_dtype()
     array = np.power(float(base), _spaced(a, b, steps, dtypes.float64)).astype(d.np)
@@ -378,9 +387,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     shape = tuple(x.numel() for x in flat)
     grids = [expand(reshape(x, [-1 if j == i else 1 for j in range(len(flat))]), shape)
              for i, x in enumerate(flat)]  # fmt: skip
-    if swap:
-        return tuple(grids[order[i]].transpose(0, 1) for i in range(len(grids)))
-    return tuple(grids)
+    return tuple(grids[i] for i in order)
 
 
 @public(method=False)

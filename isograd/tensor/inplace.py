@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.door import mode, recorder
 from isograd.tensor.dtypes import from_numpy
 
-__all__ = ["recording", "store", "write_into", "write_out"]
+__all__ = ["recording", "restride", "store", "write_into", "write_out"]
 
 
 def recording(*values: Any) -> bool:
@@ -81,6 +83,24 @@ def write_into(
     return target
 
 
+def restride(
+    target: Tensor, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], name: str
+) -> Tensor:
+    """``target`` becomes the view ``fn(target, ...)`` of its own memory (``x.t_()``)."""
+    if recording(target):
+        recorder().before_write(target, name)
+    before = object.__new__(type(target))
+    before.__dict__.update(target.__dict__)
+    before._version_cell = target._share_version()
+    result = fn(before, *args, **kwargs)
+    if result is not before:
+        for field in ("_array", "_base", "_view_chain", "_epoch", "_node", "_index"):
+            setattr(target, field, getattr(result, field))
+        target._requires_grad = result._requires_grad
+    target._bump()
+    return target
+
+
 def store(target: Tensor, values: Any, name: str) -> None:
     """Write an array into the target's memory and count the change; nothing is recorded."""
     _check(target, values, name)
@@ -98,13 +118,7 @@ def _check(target: Tensor, values: Any, name: str) -> None:
             f"{name}: output with shape {list(memory.shape)} doesn't match the broadcast shape "
             f"{list(values.shape)}"
         )
-    if memory.dtype != values.dtype:
-        have, want = from_numpy(values.dtype), from_numpy(memory.dtype)
-        if have.category > want.category:
-            raise RuntimeError(
-                f"{name}: result type {have.name} can't be cast to the desired output type "
-                f"{want.name}"
-            )
+    _check_category(memory, values, name)
     if memory.size and 0 in memory.strides and memory.size > 1:
         if any(s == 0 and n > 1 for s, n in zip(memory.strides, memory.shape, strict=True)):
             raise RuntimeError(
@@ -114,17 +128,67 @@ def _check(target: Tensor, values: Any, name: str) -> None:
             )
 
 
-def write_out(name: str, out: Any, result: Any) -> Any:
+def _check_category(memory: Any, values: Any, name: str) -> None:
+    if memory.dtype != values.dtype:
+        have, want = from_numpy(values.dtype), from_numpy(memory.dtype)
+        if have.category > want.category:
+            raise RuntimeError(
+                f"{name}: result type {have.name} can't be cast to the desired output type "
+                f"{want.name}"
+            )
+
+
+def _check_apart(name: str, out: Tensor, inputs: tuple[Any, ...], strict: bool) -> None:
+    memory = out._array
+    for value in inputs:
+        if isinstance(value, (list, tuple)):
+            _check_apart(name, out, tuple(value), strict)
+        elif isinstance(value, Tensor) and type(value._array) is type(memory):
+            if not memory.size or not _overlap(memory, value._array):
+                continue
+            same = out.data_ptr() == value.data_ptr() and memory.strides == value._array.strides
+            if strict or not same or memory.shape != value._array.shape:
+                raise RuntimeError(
+                    f"{name}: unsupported operation: some elements of the input tensor and the "
+                    "written-to tensor refer to a single memory location. Please clone() the "
+                    "tensor before performing the operation."
+                )
+
+
+def _overlap(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray):
+        return bool(np.may_share_memory(a, b))
+    return bool(a.data.mem.ptr == b.data.mem.ptr and a.size and b.size and _spans_meet(a, b))
+
+
+def _spans_meet(a: Any, b: Any) -> bool:
+    """Whether the address ranges of two CuPy arrays of one allocation meet."""
+    (a0, a1), (b0, b1) = (
+        (x.data.ptr, x.data.ptr + sum((n - 1) * s for n, s in zip(x.shape, x.strides, strict=True)))
+        for x in (a, b)
+    )
+    return bool(a0 <= b1 and b0 <= a1)
+
+
+def write_out(
+    name: str, out: Any, result: Any, inputs: tuple[Any, ...] = (), strict: bool = False
+) -> Any:
     """Serve ``out=``: resize the given tensors to the result and write it into them.
 
+    Args:
+        inputs: what the result was made of: ``out`` must not overlap it partly.
+        strict: ``out`` must have the result's dtype, and be apart from all inputs.
+
     Raises:
-        RuntimeError: if a gradient would be needed, or the dtype category does not fit.
+        RuntimeError: if a gradient would be needed, the dtype does not fit, or memory overlaps.
         TypeError: if ``out`` is not made of tensors.
     """
     if isinstance(result, tuple):
         if not isinstance(out, (tuple, list)) or len(out) != len(result):
             raise TypeError(f"{name}: out= expects {len(result)} tensors, got {out!r}")
-        written = [write_out(name, o, r) for o, r in zip(out, result, strict=True)]
+        written = [
+            write_out(name, o, r, inputs, strict) for o, r in zip(out, result, strict=True)
+        ]
         make = getattr(type(result), "_make", tuple)
         return make(written)
     if not isinstance(out, Tensor):
@@ -134,7 +198,13 @@ def write_out(name: str, out: Any, result: Any) -> Any:
             f"{name}: functions with out=... arguments don't support automatic differentiation, "
             "but one of the arguments requires grad."
         )
+    if strict and out._array.dtype != result._array.dtype:
+        raise RuntimeError(
+            f"{name}: Expected out tensor to have dtype {result.dtype}, but got {out.dtype} instead"
+        )
+    _check_apart(name, out, inputs, strict)
     if out._array.shape != result._array.shape:
+        _check_category(out._array, result._array, name)
         out._array = result._array.astype(out._array.dtype)
         out._bump()
         return out

@@ -26,7 +26,7 @@ def public(
     method: bool = True,
     function: bool = True,
     inplace: bool = False,
-    out: bool = False,
+    out: bool | str = False,
 ) -> Callable[[F], F]:
     """Register a function under its own name and under any further ``names``.
 
@@ -34,11 +34,12 @@ def public(
         method: also make it a method of Tensor.
         function: export it as ``isograd.<name>``.
         inplace: also make the method ``<name>_``, which writes the result into its tensor.
-        out: the exported function takes ``out=``.
+        out: the exported function takes ``out=``; ``"strict"``: of exactly the result's dtype and
+            apart from its inputs.
     """
 
     def register(fn: F) -> F:
-        exported = _with_out(fn) if out else fn
+        exported = _with_out(fn, out == "strict") if out else fn
         for name in (fn.__name__.rstrip("_") if not method else fn.__name__, *names):
             if function:
                 FUNCTIONS[name] = exported
@@ -63,10 +64,12 @@ def inplace_form(fn: Callable[..., Any], name: str) -> Callable[..., Any]:
     return method
 
 
-def _with_out(fn: Callable[..., Any]) -> Callable[..., Any]:
+def _with_out(fn: Callable[..., Any], strict: bool) -> Callable[..., Any]:
     @wraps(fn)
     def function(*args: Any, out: Any = None, **kwargs: Any) -> Any:
         result = fn(*args, **kwargs)
-        return result if out is None else write_out(fn.__name__, out, result)
+        if out is None:
+            return result
+        return write_out(fn.__name__, out, result, (*args, *kwargs.values()), strict)
 
     return function

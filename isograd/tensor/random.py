@@ -16,11 +16,13 @@ from isograd.tensor.backends import backend_for, backend_of
 from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.creation import check_options, finish
 from isograd.tensor.devices import default_device, device
-from isograd.tensor.door import mode
+from isograd.tensor.door import apply, mode
 from isograd.tensor.dtypes import dtype as DType
 from isograd.tensor.dtypes import get_default_dtype
 from isograd.tensor.generator import Generator, default_generator, fill
+from isograd.tensor.inplace import recording
 from isograd.tensor.philox import philox_normal, philox_uniform
+from isograd.tensor.primitive import Primitive
 from isograd.tensor.primitives.shape import sizes
 from isograd.tensor.public import public
 
@@ -163,8 +165,8 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator 
         m, s = (_host(v) if isinstance(v, Tensor) else v for v in (mean, std))
         if np.any(np.asarray(s) < 0):
             raise RuntimeError("normal expects all elements of std >= 0.0")
-        array = stream.normal_from(m, s, like.dtype.np)
-        return wrap(backend_for(like.device).from_numpy(array, like.device.index))
+        made = _on_home(like, stream.normal_from(m, s, like.dtype.np))
+        return _constant_of(made, mean, std)
     if size is None:
         raise TypeError("normal(): with numbers for mean and std, size must be given")
     if std < 0:
@@ -183,6 +185,23 @@ def _on_home(t: Tensor, array: Any) -> Tensor:
     return wrap(backend_for(where).from_numpy(array, where.index))
 
 
+_drawn = Primitive(
+    "drawn",
+    lambda xp, x, y, z: x,
+    vjp={"y": lambda g, y_shape: g.new_zeros(y_shape), "z": lambda g, z_shape: g.new_zeros(z_shape)},
+    samples=lambda make: [((make(3), make(3), make(3)), {})],
+    doc="Draws, which have gradient 0 in the parameters of their distribution.",
+)
+
+
+def _constant_of(made: Tensor, *parameters: Any) -> Tensor:
+    """The draws with a history where a parameter wants a gradient: it is 0."""
+    if not recording(*parameters):
+        return made
+    first, second = (*parameters, 0.0)[:2]
+    return apply(_drawn, made, first, second)  # type: ignore[no-any-return]
+
+
 @public()
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None,
               out: Tensor | None = None) -> Tensor:  # fmt: skip
@@ -191,7 +210,8 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     chance = _host(input.detach()) if p is None else p
     if np.any((np.asarray(chance) < 0) | (np.asarray(chance) > 1)):
         raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false.")
-    return _on_home(input, _stream(generator).bernoulli(chance, shape, input.dtype.np))
+    made = _on_home(input, _stream(generator).bernoulli(chance, shape, input.dtype.np))
+    return _constant_of(made, input)
 
 
 @public(out=True)

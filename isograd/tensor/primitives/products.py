@@ -19,7 +19,7 @@ from isograd.tensor.door import apply
 from isograd.tensor.dtypes import is_low_precision
 from isograd.tensor.primitive import Primitive, Sample
 from isograd.tensor.primitives.elementwise import conj
-from isograd.tensor.primitives.shape import expand, permute, reshape, transpose, unsqueeze
+from isograd.tensor.primitives.shape import expand, permute, reshape, transpose, unsqueeze, wrap_dim
 from isograd.tensor.public import public
 
 __all__ = ["bmm", "einsum", "matmul", "mm"]
@@ -250,7 +250,15 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
         left, right = list(range(a.ndim - dims, a.ndim)), list(range(dims))
     else:
         left, right = ([d] if isinstance(d, int) else list(d) for d in dims)
-    left, right = [d % a.ndim for d in left], [d % b.ndim for d in right]
+    if len(left) != len(right):
+        raise RuntimeError("both dimension lists should have same length")
+    left = [wrap_dim(d, a.ndim, "tensordot") for d in left]
+    right = [wrap_dim(d, b.ndim, "tensordot") for d in right]
+    for i, j in zip(left, right, strict=True):  # a length 1 stands for as many as the other has
+        if a.shape[i] == 1 != b.shape[j]:
+            b = b.sum(j, keepdim=True)
+        elif b.shape[j] == 1 != a.shape[i]:
+            a = a.sum(i, keepdim=True)
     for i, j in zip(left, right, strict=True):
         if a.shape[i] != b.shape[j]:
             raise RuntimeError(

@@ -148,6 +148,8 @@ def nanmean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DT
 
 def _prod_vjp(g: Tensor, x: Tensor, dims: Any, keepdim: bool) -> Tensor:
     """Product of all others: exclusive running products from both ends."""
+    if 0 in x.shape:
+        return x * 0
     if not keepdim:
         g = reshape(g, keep_shape(x.shape, dims))
     rest = [d for d in range(x.ndim) if d not in dims]
@@ -238,7 +240,7 @@ def amin(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
     return apply(_amin, input, dims=dims, keepdim=keepdim)  # type: ignore[no-any-return]
 
 
-@public(out=True)
+@public(out="strict")
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> Any:
     """Both extremes, as ``(min, max)``."""
     dims = () if dim is None else dim
@@ -303,6 +305,10 @@ def _along(name: str, record: Primitive, input: Tensor, dim: int, keepdim: bool)
 
 def _extreme(name: str, whole: Any, arg: Primitive, pair: Any) -> Any:
     def function(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+        if not isinstance(input, Tensor):
+            raise TypeError(
+                f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
+            )
         if isinstance(dim, Tensor) or other is not None:
             return pair(input, dim if other is None else other)
         if dim is None:

@@ -16,6 +16,7 @@ import numpy as np
 from isograd.tensor.backends import backend_of
 from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.door import apply
+from isograd.tensor.inplace import restride
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.promotion import result_dtype
 from isograd.tensor.public import public
@@ -195,7 +196,7 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
 
 # -- order of dimensions
 
-_permute = Primitive(
+_permute: Primitive = Primitive(
     "permute",
     lambda xp, x, *, dims: x.transpose(dims),
     vjp={"x": lambda g, dims: apply(_permute, g, dims=_inverse(dims))},
@@ -314,7 +315,7 @@ def _insert_all(g: Tensor, dims: tuple[int, ...]) -> Tensor:
     return g
 
 
-_drop = Primitive(
+_drop: Primitive = Primitive(
     "squeeze",
     lambda xp, x, *, dims: xp.squeeze(x, axis=dims),
     vjp={"x": lambda g, dims: _insert_all(g, dims)},
@@ -337,9 +338,16 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     return apply(_drop, input, dims=dims)  # type: ignore[no-any-return]
 
 
-_expand = Primitive(
+def _expand_forward(xp: Any, x: Any, *, shape: Any) -> Any:
+    seen = xp.broadcast_to(x, shape)
+    if xp is np and x.flags.writeable:
+        seen.flags.writeable = True  # writes to elements that share memory are refused elsewhere
+    return seen
+
+
+_expand: Primitive = Primitive(
     "expand",
-    lambda xp, x, *, shape: xp.broadcast_to(x, shape),
+    _expand_forward,
     vjp={"x": lambda g, x_shape: sum_to_size(g, x_shape)},
     view=True,
     samples=lambda make: [((make(3, 1),), {"shape": (2, 3, 4)})],
@@ -434,7 +442,7 @@ def sum_to_size(input: Tensor, *shape: Any) -> Tensor:
 # -- parts
 
 
-_narrow = Primitive(
+_narrow: Primitive = Primitive(
     "narrow",
     lambda xp, x, *, dim, start, length: x[(slice(None),) * dim + (slice(start, start + length),)],
     vjp={"x": lambda g, x_shape, dim, start, length: _pad_to(g, x_shape, dim, start, length)},
@@ -473,6 +481,8 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     if input.ndim == 0:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
     dim = wrap_dim(dim, input.ndim, "narrow")
+    if isinstance(start, Tensor) and (start.ndim or start.dtype.category != 1):
+        raise RuntimeError("start must be an 0-dim integral Tensor.")
     start = int(start)
     size = input._array.shape[dim]
     if length < 0:
@@ -607,7 +617,7 @@ def _diagonal_fill(xp: Any, x: Any, *, shape: Any, offset: int, dim1: int, dim2:
     return out
 
 
-_diagonal_backward = Primitive(
+_diagonal_backward: Primitive = Primitive(
     "diagonal_backward",
     _diagonal_fill,
     vjp={"x": lambda g, offset, dim1, dim2: apply(
@@ -663,13 +673,15 @@ _cat = Primitive(
 )
 
 
-@public("concat", "concatenate", method=False, out=True)
+@public("concat", "concatenate", method=False, out="strict")
 def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -> Tensor:
     """Join tensors along a dimension they have; other lengths must agree.
 
     Raises:
         RuntimeError: if they do not.
     """
+    if isinstance(tensors, Tensor):
+        raise TypeError("cat(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor")
     listed = list(tensors)
     dim = dim if axis is None else axis
     if not listed:
@@ -795,7 +807,7 @@ def tile(input: Tensor, *dims: Any) -> Tensor:
     return repeat(input, (1,) * (input.ndim - len(times)) + times)
 
 
-_flip = Primitive(
+_flip: Primitive = Primitive(
     "flip",
     lambda xp, x, *, dims: xp.flip(x, dims).copy(),
     vjp={"x": lambda g, dims: apply(_flip, g, dims=dims)},
@@ -805,9 +817,12 @@ _flip = Primitive(
 
 
 @public()
-def flip(input: Tensor, *dims: Any) -> Tensor:
-    """Reverse the order along dimensions; a copy."""
-    listed = tuple(wrap_dim(d, input.ndim, "flip") for d in sizes(dims, "flip"))
+def flip(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
+    """Reverse the order along ``dims``; a copy."""
+    given = args if dims is None else (dims,)
+    if not given:
+        raise TypeError("flip() missing 1 required positional arguments: 'dims'")
+    listed = tuple(wrap_dim(d, input.ndim, "flip") for d in sizes(given, "flip"))
     if len(set(listed)) != len(listed):
         raise RuntimeError(f"dim {listed} appears multiple times in the list of dims")
     return apply(_flip, input, dims=listed if input.ndim else ())  # type: ignore[no-any-return]
@@ -829,7 +844,7 @@ def flipud(input: Tensor) -> Tensor:
     return flip(input, 0)
 
 
-_roll = Primitive(
+_roll: Primitive = Primitive(
     "roll",
     lambda xp, x, *, shifts, dims: xp.roll(x, shifts, dims),
     vjp={"x": lambda g, shifts, dims: apply(_roll, g, shifts=tuple(-s for s in shifts), dims=dims)},
@@ -1011,3 +1026,20 @@ _windows = Primitive(
     samples=lambda make: [((make(2, 7),), {"dim": 1, "size": 3, "step": 2})],
     doc="Sliding windows along a dimension.",
 )
+
+
+def _view_inplace(fn: Any) -> None:
+    """The method ``<name>_`` that turns its tensor into the view ``<name>`` of it."""
+    name = f"{fn.__name__}_"
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return restride(self, fn, args, kwargs, name)
+
+    method.__name__ = name
+    method.__doc__ = f"In-place form of `{fn.__name__}`: the same memory in another shape."
+    setattr(Tensor, name, method)
+
+
+for _function in (as_strided, squeeze, t, transpose, unsqueeze):
+    _view_inplace(_function)
+Tensor.swapaxes_ = Tensor.swapdims_ = Tensor.transpose_  # type: ignore[attr-defined]

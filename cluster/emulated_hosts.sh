@@ -6,6 +6,7 @@
 #   emulated_hosts.sh off FOLDER I     cut the power of node I
 #   emulated_hosts.sh down FOLDER      remove all of them
 #
+# Each answers to nodeI and, as a pod of an MPIJob does, to a longer name whose first part alone means nothing.
 # A host is a set of namespaces (network, host name, processes, mounts, IPC) with its own address, its own
 # /dev/shm and TMPDIR, and its own sshd as first process; a bridge joins them. The file system is
 # shared, as a cluster's would be. Nothing is connected to the real network.
@@ -80,7 +81,8 @@ up)
     chmod 700 "$D"
     write_ssh
     { echo "127.0.0.1 localhost"
-      for i in $(seq 0 "$3"); do echo "10.77.0.$((10 + i)) node$i"; done; } >"$D/etc_hosts"
+      for i in $(seq 0 "$3"); do echo "10.77.0.$((10 + i)) node$i worker-$i.gpt.default.svc"; done
+    } >"$D/etc_hosts"
     ip netns add "$net-sw"
     ip -n "$net-sw" link add br0 type bridge
     ip -n "$net-sw" link set br0 up
@@ -98,6 +100,7 @@ on)
     run_on "$@"
     ;;
 off)
+    ip -n "$net-sw" link set "p$3" down # no last words on the network
     kill -9 "$(cat "$D/node$3.pid")"
     ;;
 down)

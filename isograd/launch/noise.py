@@ -14,6 +14,7 @@ _NOTICES = (
     b"prterun has exited due to process rank",
     b"prterun detected that one or more processes",
     b"MPI_ABORT was invoked on rank",
+    b"PRTE has lost communication with a remote daemon",
 )
 _LINES = re.compile(rb"[^\n]*\n|[^\n]+")  # not splitlines: a progress bar's \r ends no line
 

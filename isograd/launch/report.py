@@ -11,6 +11,7 @@ from isograd.launch.control import Rank
 __all__ = ["explain", "format_report", "number_ranges"]
 
 _LOG_LINES = 30
+_LOST_HOST = re.compile(r"Remote daemon\s*:.* on node (\S+)")
 _SIGNALLED = re.compile(r"process rank (\d+) .*?exited on\s+signal (\d+)", re.DOTALL)
 
 
@@ -30,6 +31,9 @@ def explain(
         The text to print last, empty when all ranks ended well, and the exit code.
     """
     bad = [rank for rank in ended if rank.state != "done" or rank.report.get("bye")]
+    gone = _LOST_HOST.search(noise)
+    if gone and all(rank.state == "lost" for rank in bad):
+        return _describe_lost_host(gone[1], connected), 128 - code if code < 0 else code or 1
     if bad:
         return _blame(bad, code, noise)
     silent = sorted(set(range(size)) - {rank.rank for rank in ended})
@@ -103,6 +107,13 @@ def _describe_lost(rank: Rank, number: int, code: int) -> tuple[str, int]:
         if lines:
             tail = f"isograd: the end of {rank.log}:\n" + "\n".join(lines) + "\n"
     return f"{tail}{_who(rank)} {ending}\n", status
+
+
+def _describe_lost_host(host: str, connected: Mapping[int, Rank]) -> str:
+    """mpirun kills the other ranks when a host goes, so they are no cause."""
+    there = sorted(rank.rank for rank in connected.values() if rank.host == host)
+    ranks = f" with rank{'s' * (len(there) > 1)} {number_ranges(there)}" if there else ""
+    return f"isograd: lost host {host}{ranks}: it is down, or cut off from the network\n"
 
 
 def _who(rank: Rank) -> str:

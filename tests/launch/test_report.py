@@ -58,6 +58,27 @@ def test_mpirun_knows_better_which_rank_died_first():
     assert "rank 1 (pid 101, host h) was killed by signal 11 (SIGSEGV)" in text
 
 
+NOTICE = """PRTE has lost communication with a remote daemon.
+
+  HNP daemon   : [prterun-a-1@0,0] on node a
+  Remote daemon: [prterun-a-1@0,2] on node b
+"""
+
+
+def test_a_lost_host_is_blamed_rather_than_the_ranks_mpirun_then_kills():
+    killed, silent = rank(0, "lost"), [rank(1, "running"), rank(2, "running")]
+    silent[0].host = silent[1].host = "b"
+    connected = {r.rank: r for r in [killed, *silent]}
+    text, code = explain([killed], 3, connected, 0, NOTICE)
+    assert code == 1
+    assert text == "isograd: lost host b with ranks 1-2: it is down, or cut off from the network\n"
+
+
+def test_a_lost_host_without_a_word_of_its_ranks():
+    text, code = told([], 2, 0, NOTICE)
+    assert (text.startswith("isograd: lost host b: "), code) == (True, 1)
+
+
 def test_an_exception_after_a_loss_is_a_consequence():
     text, code = told([rank(1, "lost"), raised(0, "DistError: peer 1 is gone\n")], 2, 137)
     assert code == 137

@@ -99,8 +99,10 @@ def test_ranks_give_the_single_process_result(ranks: int) -> None:
     alone = net()
     F.cross_entropy(alone(x), y).backward()
 
+    nets = [net() for _ in range(ranks)]
+
     def program(rank: int) -> list[float]:
-        model = DistributedDataParallel(net())
+        model = DistributedDataParallel(nets[rank])
         sampler = DistributedSampler(dataset, num_replicas=ranks, rank=rank, shuffle=False)
         for a, b in DataLoader(dataset, batch_size=256 // ranks, sampler=sampler):
             F.cross_entropy(model(a), b).backward()

@@ -124,7 +124,8 @@ class Reducer:
         self.allow_unused, self.keep_views = allow_unused, keep_views
         self.enabled = True
         self.divisor = float(group.size())
-        plan = plan_buckets(self.params, int(first_bucket_mb * MIB), int(bucket_cap_mb * MIB))
+        first = min(first_bucket_mb, bucket_cap_mb)
+        plan = plan_buckets(self.params, int(first * MIB), int(bucket_cap_mb * MIB))
         self.buckets = [Bucket(indices, self.params) for indices in plan]
         self._slot = {
             i: (bucket, slot) for bucket in self.buckets for slot, i in enumerate(bucket.indices)

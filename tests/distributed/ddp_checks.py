@@ -6,6 +6,7 @@ this process has come back as ``[(rank, result), ...]``.
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
@@ -19,14 +20,18 @@ from isograd.autograd.checkpoint import checkpoint
 from isograd.nn.parallel import DistributedDataParallel as DDP
 
 
+SEEDED = threading.Lock()  # threads that play ranks share the default generator
+
+
 class Net(nn.Module):
     """Two layers and one that only some calls use."""
 
     def __init__(self) -> None:
         super().__init__()
-        torch.manual_seed(0)
-        self.first, self.second = nn.Linear(4, 8), nn.Linear(8, 2)
-        self.extra = nn.Linear(4, 2)
+        with SEEDED:
+            torch.manual_seed(0)
+            self.first, self.second = nn.Linear(4, 8), nn.Linear(8, 2)
+            self.extra = nn.Linear(4, 2)
 
     def forward(self, x: Any, extra: bool = True) -> Any:
         out = self.second(torch.tanh(self.first(x)))
@@ -121,8 +126,10 @@ class DdpChecks:
 
     def test_join_allows_uneven_inputs(self) -> None:
         def program(rank: int) -> float:
-            torch.manual_seed(0)
-            model = DDP(nn.Linear(1, 1, bias=False))
+            with SEEDED:
+                torch.manual_seed(0)
+                module = nn.Linear(1, 1, bias=False)
+            model = DDP(module)
             optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
             with model.join():
                 for _ in range(1 + rank):

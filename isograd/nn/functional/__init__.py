@@ -45,6 +45,7 @@ from isograd.nn.functional.attention import (
     scaled_dot_product_attention as scaled_dot_product_attention,
 )
 from isograd.nn.functional.classification import cross_entropy as cross_entropy
+from isograd.nn.functional.classification import linear_cross_entropy as linear_cross_entropy
 from isograd.nn.functional.classification import nll_loss as nll_loss
 from isograd.nn.functional.conv import conv1d as conv1d
 from isograd.nn.functional.conv import conv2d as conv2d

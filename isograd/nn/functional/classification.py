@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from isograd.nn.functional.reduction import legacy_reduction, reduce_loss
 from isograd.tensor.core import Tensor
 from isograd.tensor.primitives.cross_entropy import cross_entropy_rows, pick_rows
+from isograd.tensor.primitives.linear import linear
 from isograd.tensor.primitives.selection import where
 from isograd.tensor.primitives.softmax import log_softmax
 
-__all__ = ["cross_entropy", "nll_loss"]
+__all__ = ["cross_entropy", "linear_cross_entropy", "nll_loss"]
 
 
 def _check(input: Tensor, target: Tensor, weight: Tensor | None) -> None:
@@ -183,3 +186,35 @@ def _soft(
     if reduction == "mean":
         return -product.sum() / max(1, input.numel() // max(1, classes))  # type: ignore[no-any-return]
     return reduce_loss(-product.sum(dim), reduction)
+
+
+def linear_cross_entropy(
+    input: Tensor,
+    linear_weight: Tensor,
+    target: Tensor,
+    *,
+    linear_bias: Tensor | None = None,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    options: Any = None,
+) -> Tensor:
+    """`cross_entropy` of the scores ``input @ linear_weight.T + linear_bias``.
+
+    Args:
+        options: how torch cuts the work to save memory; the result does not depend on it, and here
+            nothing is cut.
+
+    Shape:
+        (N, in) or (in,), weight (C, in) or (C, d1, ..., in), bias (C,) or (C, d1, ...)
+    """
+    rows = linear_weight.reshape(-1, linear_weight.shape[-1])
+    bias = None if linear_bias is None else linear_bias.reshape(-1)
+    scores = linear(input, rows, bias)
+    scores = scores.reshape(*input.shape[:-1], *linear_weight.shape[:-1])
+    ignored = -100 if ignore_index is None else ignore_index
+    return cross_entropy(
+        scores, target, weight, ignore_index=ignored, reduction=reduction,
+        label_smoothing=label_smoothing,
+    )  # fmt: skip

@@ -56,7 +56,7 @@ def embedding(
         sparse: only False is supported; gradients are dense.
 
     Shape:
-        (*), weight (rows, *dims) -> (*, *dims)
+        (*), weight (rows, dim) -> (*, dim)
 
     Raises:
         IndexError: for a row that does not exist.
@@ -67,6 +67,8 @@ def embedding(
             "Expected tensor for argument #1 'indices' to have one of the following scalar types: "
             f"Long, Int; but got {input.dtype} instead (while checking arguments for embedding)"
         )
+    if weight.ndim != 2:
+        raise RuntimeError(f"'weight' must be 2-D: (rows, dim), got {list(weight.shape)}")
     padding = _padding(padding_idx, weight.shape[0])
     if max_norm is not None:
         _limit_norms(weight, input, max_norm, norm_type)

@@ -222,7 +222,12 @@ def multilabel_margin_loss(
         (N, C) and (N, C), or (C,) and (C,).
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
-    if input.shape != target.shape or input.ndim > 2:
+    if input.ndim > 2 or (input.ndim and input.shape[-1] == 0):
+        raise RuntimeError(
+            "Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
+            f"{list(input.shape)}"
+        )
+    if input.shape != target.shape:
         raise RuntimeError(
             f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
         )

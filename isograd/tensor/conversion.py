@@ -1,4 +1,4 @@
-"""Change of dtype, device or memory: ``to``, ``clone``, ``contiguous``, ``float()`` and their kin."""
+"""Change of dtype, device or memory: ``to``, ``clone``, ``contiguous``, ``float()`` and kin."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _move_forward(xp: Any, x: Any, *, where: device, home: device) -> Any:
     return backend_for(where).from_numpy(backend_of(x).to_numpy(x), where.index)
 
 
-_move = Primitive(
+_move: Primitive = Primitive(
     "to_device",
     _move_forward,
     vjp={"x": lambda g, where, home: apply(_move, g, where=home, home=where)},
@@ -100,7 +100,9 @@ def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, b
     if kwargs:
         raise TypeError(f"to() got an unexpected keyword argument {next(iter(kwargs))!r}")
     flags = [a for a in args if isinstance(a, bool)]
-    for value in [a for a in args if not isinstance(a, bool)] + ([other] if other is not None else []):
+    for value in [a for a in args if not isinstance(a, bool)] + (
+        [other] if other is not None else []
+    ):
         if isinstance(value, dtype):
             d = value
         elif isinstance(value, (str, device, int)):
@@ -206,7 +208,7 @@ def pin_memory(input: Tensor, device: Any = None) -> Tensor:
 
 
 def copy_values(target: Tensor, source: Any) -> Tensor:
-    """``source`` broadcast to ``target``'s shape, in its dtype and on its device, as a new tensor."""
+    """``source`` in ``target``'s shape and dtype and on its device, as a new tensor."""
     if not isinstance(source, Tensor):
         source = wrap(backend_of(target._array).xp.asarray(source))
     moved = cast(move(source, target.device), target.dtype)

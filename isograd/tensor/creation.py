@@ -59,7 +59,9 @@ def _place(where: Any) -> Any:
 def _make(name: str, shape: Any, fill: Any, d: DType, where: Any, requires_grad: bool) -> Tensor:
     for n in shape:
         if n < 0:
-            raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(shape)}")
+            raise RuntimeError(
+                f"Trying to create tensor with negative dimension {n}: {list(shape)}"
+            )
     backend, target = _place(where)
     if target.type == "cpu":
         array = np.empty(shape, d.np) if fill is None else np.full(shape, fill, d.np)
@@ -135,12 +137,18 @@ def frombuffer(buffer: Any, *, dtype: DType, count: int = -1, offset: int = 0,
                requires_grad: bool = False) -> Tensor:  # fmt: skip
     """A tensor over the memory of an object with the buffer protocol."""
     out = from_numpy(np.frombuffer(buffer, dtype.np, count, offset))
-    return out.requires_grad_(True) if requires_grad else out  # type: ignore[no-any-return]
+    return out.requires_grad_(True) if requires_grad else out
 
 
 def _filled(name: str, value: Any, doc: str) -> Any:
-    def function(*size: Any, dtype: DType | None = None, device: Any = None,
-                 requires_grad: bool = False, out: Tensor | None = None, **options: Any) -> Tensor:  # fmt: skip
+    def function(
+        *size: Any,
+        dtype: DType | None = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        out: Tensor | None = None,
+        **options: Any,
+    ) -> Tensor:
         check_options(name, options)
         if "size" in options:
             size = (options["size"],)
@@ -165,8 +173,16 @@ ones = _filled("ones", 1, "A tensor of ones.")
 
 
 @public(method=False)
-def full(size: Any, fill_value: Any, *, dtype: DType | None = None, device: Any = None,
-         requires_grad: bool = False, out: Tensor | None = None, **options: Any) -> Tensor:  # fmt: skip
+def full(
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: Tensor | None = None,
+    **options: Any,
+) -> Tensor:
     """A tensor of one value; its dtype is the value's unless given."""
     check_options("full", options)
     if isinstance(fill_value, Tensor):
@@ -261,8 +277,14 @@ def new(self: Tensor, *args: Any) -> Tensor:
 
 
 @public(method=False)
-def arange(*bounds: Any, dtype: DType | None = None, device: Any = None,
-           requires_grad: bool = False, out: Tensor | None = None, **options: Any) -> Tensor:  # fmt: skip
+def arange(
+    *bounds: Any,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: Tensor | None = None,
+    **options: Any,
+) -> Tensor:
     """``start, start + step, ...`` up to but without ``end``; integers give int64.
 
     Raises:
@@ -281,9 +303,8 @@ def arange(*bounds: Any, dtype: DType | None = None, device: Any = None,
     if dtype is None:
         whole = all(isinstance(v, (int, np.integer)) for v in (start, end, step))
         dtype = dtypes.int64 if whole else get_default_dtype()
-    count = math.ceil((end - start) / step) if dtype.category > 1 or isinstance(step, float) else (
-        -(-(end - start) // step) if isinstance(end - start, int) else math.ceil((end - start) / step)
-    )  # fmt: skip
+    whole = dtype.category < 2 and isinstance(step, int) and isinstance(end - start, int)
+    count = -(-(end - start) // step) if whole else math.ceil((end - start) / step)
     wide = dtypes.float64.np if dtype.category > 1 or isinstance(step, float) else dtypes.int64.np
     backend, target = _place(device)
     array = (np.arange(count, dtype=wide) * step + start).astype(dtype.np)
@@ -292,8 +313,17 @@ def arange(*bounds: Any, dtype: DType | None = None, device: Any = None,
 
 
 @public(method=False)
-def linspace(start: Any, end: Any, steps: int, *, dtype: DType | None = None, device: Any = None,
-             requires_grad: bool = False, out: Tensor | None = None, **options: Any) -> Tensor:  # fmt: skip
+def linspace(
+    start: Any,
+    end: Any,
+    steps: int,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: Tensor | None = None,
+    **options: Any,
+) -> Tensor:
     """``steps`` values from ``start`` to ``end``, evenly spaced, both included."""
     check_options("linspace", options)
     a, b = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
@@ -347,8 +377,16 @@ def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: DTy
 
 
 @public(method=False)
-def eye(n: int, m: int | None = None, *, dtype: DType | None = None, device: Any = None,
-        requires_grad: bool = False, out: Tensor | None = None, **options: Any) -> Tensor:  # fmt: skip
+def eye(
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: Tensor | None = None,
+    **options: Any,
+) -> Tensor:
     """A matrix with ones on the diagonal."""
     check_options("eye", options)
     if n < 0 or (m is not None and m < 0):
@@ -380,7 +418,9 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     """Grids of coordinates; ``indexing`` is ``"ij"`` (as torch's default) or ``"xy"``."""
     listed = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
     if indexing not in (None, "ij", "xy"):
-        raise RuntimeError(f"meshgrid: indexing must be one of \"xy\" or \"ij\", but received: {indexing}")
+        raise RuntimeError(
+            f'meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}'
+        )
     swap = indexing == "xy" and len(listed) > 1
     order = [1, 0, *range(2, len(listed))] if swap else list(range(len(listed)))
     flat = [reshape(listed[i], -1) for i in order]

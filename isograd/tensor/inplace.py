@@ -186,9 +186,7 @@ def write_out(
     if isinstance(result, tuple):
         if not isinstance(out, (tuple, list)) or len(out) != len(result):
             raise TypeError(f"{name}: out= expects {len(result)} tensors, got {out!r}")
-        written = [
-            write_out(name, o, r, inputs, strict) for o, r in zip(out, result, strict=True)
-        ]
+        written = [write_out(name, o, r, inputs, strict) for o, r in zip(out, result, strict=True)]
         make = getattr(type(result), "_make", tuple)
         return make(written)
     if not isinstance(out, Tensor):

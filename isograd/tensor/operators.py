@@ -45,7 +45,7 @@ def _inplace(name: str) -> Callable[..., Any]:
 
 
 def _install(cls: Any) -> None:
-    table = {
+    table: dict[str, Callable[..., Any]] = {
         "add": a.add, "sub": a.sub, "mul": a.mul, "truediv": a.div, "floordiv": a.floor_divide,
         "mod": a.remainder, "pow": a.pow,
     }  # fmt: skip
@@ -77,7 +77,8 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     """Overwrite with one number (or the value of a 0-d tensor)."""
     if isinstance(value, Tensor) and value.ndim:
         raise RuntimeError(
-            f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions."
+            "fill_ only supports 0-dimension value tensor but got tensor with "
+            f"{value.ndim} dimensions."
         )
     if recording(self, value):
         return write_into(self, lambda t, v: t * 0 + v if isinstance(v, Tensor) else _filled(t, v),

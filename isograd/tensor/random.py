@@ -33,13 +33,17 @@ def _stream(generator: Generator | None) -> Generator:
     return default_generator if generator is None else generator
 
 
-def _new(name: str, shape: Any, d: DType, where: Any, draw: Callable[[Any], Any], requires_grad: bool) -> Tensor:
+def _new(
+    name: str, shape: Any, d: DType, where: Any, draw: Callable[[Any], Any], requires_grad: bool
+) -> Tensor:
     target = default_device() if where is None else device(where)
     array = draw(shape)
     return finish(backend_for(target).from_numpy(array, target.index), requires_grad)
 
 
-def _device_draw(kind: Any, target: device, shape: Any, d: DType, generator: Generator | None) -> Any:
+def _device_draw(
+    kind: Any, target: device, shape: Any, d: DType, generator: Generator | None
+) -> Any:
     """Uniform or normal numbers made on a GPU."""
     seed, draw = _stream(generator).next_draw()
     xp = backend_for(target).xp
@@ -56,7 +60,7 @@ def _floating(name: str, method: str, kind: Any, doc: str) -> Any:
         check_options(name, options)
         d = dtype or get_default_dtype()
         if d.category < 2:
-            raise RuntimeError(f'"{name}" not implemented for \'{d.name}\'')
+            raise RuntimeError(f"\"{name}\" not implemented for '{d.name}'")
         shape = sizes(size, name)
         target = _target(device)
         if target.type == "cuda":
@@ -91,11 +95,23 @@ randn = _floating("randn", "normal", philox_normal, "Normal numbers with mean 0 
 
 
 def _rand_like(name: str, base: Any) -> Any:
-    def function(input: Tensor, *, dtype: DType | None = None, device: Any = None,
-                 requires_grad: bool = False, generator: Generator | None = None, **options: Any) -> Tensor:  # fmt: skip
+    def function(
+        input: Tensor,
+        *,
+        dtype: DType | None = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        generator: Generator | None = None,
+        **options: Any,
+    ) -> Tensor:
         check_options(name, options)
-        out: Tensor = base(tuple(input._array.shape), dtype=dtype or input.dtype, generator=generator,
-                           device=device or input.device, requires_grad=requires_grad)  # fmt: skip
+        out: Tensor = base(
+            tuple(input._array.shape),
+            dtype=dtype or input.dtype,
+            generator=generator,
+            device=device or input.device,
+            requires_grad=requires_grad,
+        )
         return out
 
     function.__name__ = name
@@ -118,12 +134,16 @@ def randint(*args: Any, generator: Generator | None = None, dtype: DType = dtype
     for key in ("low", "high", "size"):
         if key in options:
             value = options.pop(key)
-            listed = [value, *listed] if key == "low" and args and len(args) < 3 else [*listed, value]
+            listed = (
+                [value, *listed] if key == "low" and args and len(args) < 3 else [*listed, value]
+            )
     check_options("randint", options)
     low, high, size = (0, *listed) if len(listed) == 2 else listed
     low, high = int(low), int(high)
     if low >= high:
-        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
+        raise RuntimeError(
+            f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
+        )
     draw = lambda shape: _stream(generator).random(shape, dtype.np, low, high)  # noqa: E731
     return _new("randint", sizes((size,), "randint"), dtype, device, draw, requires_grad)
 
@@ -134,13 +154,21 @@ def randint_like(input: Tensor, *bounds: Any, dtype: DType | None = None, device
     """`randint` with the shape, dtype and device of ``input``."""
     named = [options.pop(k) for k in ("low", "high") if k in options]
     check_options("randint_like", {k: v for k, v in options.items() if k != "requires_grad"})
-    return randint(*bounds, *named, tuple(input._array.shape), dtype=dtype or input.dtype,  # type: ignore[no-any-return]
+    return randint(*bounds, *named, tuple(input._array.shape), dtype=dtype or input.dtype,
                    device=device or input.device)  # fmt: skip
 
 
 @public(method=False)
-def randperm(n: int, *, generator: Generator | None = None, dtype: DType = dtypes.int64,
-             device: Any = None, requires_grad: bool = False, out: Any = None, **options: Any) -> Tensor:  # fmt: skip
+def randperm(
+    n: int,
+    *,
+    generator: Generator | None = None,
+    dtype: DType = dtypes.int64,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: Any = None,
+    **options: Any,
+) -> Tensor:
     """A random order of ``0 .. n - 1``."""
     check_options("randperm", options)
     if n < 0:
@@ -188,7 +216,11 @@ def _on_home(t: Tensor, array: Any) -> Tensor:
 _drawn = Primitive(
     "drawn",
     lambda xp, x, y, z: x,
-    vjp={"y": lambda g, y_shape: g.new_zeros(y_shape), "z": lambda g, z_shape: g.new_zeros(z_shape)},
+    vjp={
+        "x": lambda g: g,
+        "y": lambda g, y_shape: g.new_zeros(y_shape),
+        "z": lambda g, z_shape: g.new_zeros(z_shape),
+    },
     samples=lambda make: [((make(3), make(3), make(3)), {})],
     doc="Draws, which have gradient 0 in the parameters of their distribution.",
 )
@@ -227,16 +259,21 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *,
     """
     if input.ndim not in (1, 2):
         raise RuntimeError("prob_dist must be 1 or 2 dim")
-    return _on_home(input, _stream(generator).multinomial(_host(input.detach()), num_samples, replacement))
+    return _on_home(
+        input, _stream(generator).multinomial(_host(input.detach()), num_samples, replacement)
+    )
 
 
 def _filler(name: str, doc: str, draw: Callable[..., Any]) -> None:
     """An in-place method that overwrites its tensor with draws."""
 
-    def method(self: Tensor, *args: Any, generator: Generator | None = None, **kwargs: Any) -> Tensor:
+    def method(
+        self: Tensor, *args: Any, generator: Generator | None = None, **kwargs: Any
+    ) -> Tensor:
         if self.requires_grad and self.is_leaf and mode.grad:
             raise RuntimeError(
-                f"{name}: a leaf Variable that requires grad is being used in an in-place operation."
+                f"{name}: a leaf Variable that requires grad is being used in an in-place "
+                "operation."
             )
         stream = _stream(generator)
         array = self._array
@@ -257,7 +294,9 @@ def _uniform(stream: Generator, t: Tensor, shape: Any, *bounds: float, **named: 
     low = named.get("from", bounds[0] if bounds else 0.0)
     high = named.get("to", bounds[1] if len(bounds) > 1 else 1.0)
     if low > high:
-        raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}")
+        raise RuntimeError(
+            f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}"
+        )
     return stream.uniform(shape, t.dtype.np, low, high)
 
 
@@ -284,8 +323,11 @@ _filler("uniform_", "Overwrite with uniform numbers in [from, to).", _uniform)
 _filler("normal_", "Overwrite with normal numbers.", _normal)
 _filler("random_", "Overwrite with integers in [from, to), or of the dtype's whole range.", _random)
 _filler("bernoulli_", "Overwrite with 0 or 1, 1 with probability ``p``.", _bernoulli)
-_filler("exponential_", "Overwrite with exponential numbers of rate ``lambd``.",
-        lambda stream, t, shape, lambd=1.0: stream.exponential(shape, t.dtype.np, lambd))  # fmt: skip
+_filler(
+    "exponential_",
+    "Overwrite with exponential numbers of rate ``lambd``.",
+    lambda stream, t, shape, lambd=1.0: stream.exponential(shape, t.dtype.np, lambd),
+)
 _filler("geometric_", "Overwrite with geometric numbers of success probability ``p``.",
         lambda stream, t, shape, p: stream.geometric(shape, t.dtype.np, p))  # fmt: skip
 _filler("cauchy_", "Overwrite with Cauchy numbers.",

@@ -1,8 +1,8 @@
 """Matrix products: matmul and its special cases, einsum, and what is built on them.
 
 One primitive, `matmul`, multiplies stacks of matrices that broadcast. float16 and bfloat16 are
-multiplied in float32 on the CPU and rounded once; on the GPU they go to cuBLAS, which accumulates in
-float32.
+multiplied in float32 on the CPU and rounded once; on the GPU they go to cuBLAS, which accumulates
+in float32.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _check_batch(a: Sequence[int], b: Sequence[int]) -> None:
             )
 
 
-Tensor.__rmatmul__ = lambda self, other: matmul(other, self)  # type: ignore[attr-defined,misc]
+Tensor.__rmatmul__ = lambda self, other: matmul(other, self)
 
 
 def _needs(name: str, x: Tensor, ndim: int) -> None:
@@ -146,7 +146,9 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     _needs("bmm", input, 3)
     _needs("bmm", mat2, 3)
     if input.shape[0] != mat2.shape[0]:
-        raise RuntimeError(f"bmm: expected equal batches, got {list(input.shape)} and {list(mat2.shape)}")
+        raise RuntimeError(
+            f"bmm: expected equal batches, got {list(input.shape)} and {list(mat2.shape)}"
+        )
     return matmul(input, mat2)
 
 
@@ -165,8 +167,8 @@ def dot(input: Tensor, other: Tensor) -> Tensor:
     _needs("dot", other, 1)
     if input.numel() != other.numel():
         raise RuntimeError(
-            f"inconsistent tensor size, expected tensor [{input.numel()}] and src [{other.numel()}] "
-            "to have the same number of elements, but got different numbers"
+            f"inconsistent tensor size, expected tensor [{input.numel()}] and src "
+            f"[{other.numel()}] to have the same number of elements, but got different numbers"
         )
     return matmul(input, other)
 
@@ -181,7 +183,7 @@ def vdot(input: Tensor, other: Tensor) -> Tensor:
 def inner(input: Tensor, other: Tensor) -> Tensor:
     """Sum of products over the last dimensions of both."""
     if input.ndim == 0 or other.ndim == 0:
-        return input * other  # type: ignore[no-any-return]
+        return input * other
     if input.shape[-1] != other.shape[-1]:
         raise RuntimeError(
             f"inner() the last dimension must match on both input tensors but got shapes "
@@ -195,14 +197,14 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """The matrix of products of two vectors' elements."""
     _needs("outer", input, 1)
     _needs("outer", vec2, 1)
-    return unsqueeze(input, 1) * vec2  # type: ignore[no-any-return]
+    return unsqueeze(input, 1) * vec2
 
 
 def _blend(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
     scaled = product if alpha == 1 else product * alpha
     if beta == 0:
         return expand(scaled, scaled.shape)
-    return (input if beta == 1 else input * beta) + scaled  # type: ignore[no-any-return]
+    return (input if beta == 1 else input * beta) + scaled
 
 
 @public(inplace=True, out=True)
@@ -224,13 +226,17 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any
 
 
 @public(inplace=True, out=True)
-def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def baddbmm(
+    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1
+) -> Tensor:
     """``beta * input + alpha * (batch1 @ batch2)`` for stacks of matrices."""
     return _blend(input, bmm(batch1, batch2), beta, alpha)
 
 
 @public(inplace=True, out=True)
-def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def addbmm(
+    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1
+) -> Tensor:
     """``beta * input + alpha * sum over the stack of (batch1 @ batch2)``."""
     return _blend(input, bmm(batch1, batch2).sum(0), beta, alpha)
 
@@ -269,8 +275,14 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     keep_b = [d for d in range(b.ndim) if d not in right]
     shape = [a.shape[d] for d in keep_a] + [b.shape[d] for d in keep_b]
     inner_size = math.prod(a.shape[d] for d in left)
-    x = reshape(permute(a, keep_a + left), (-1 if inner_size else math.prod(shape[: len(keep_a)]), inner_size))
-    y = reshape(permute(b, right + keep_b), (inner_size, -1 if inner_size else math.prod(shape[len(keep_a) :])))
+    x = reshape(
+        permute(a, keep_a + left),
+        (-1 if inner_size else math.prod(shape[: len(keep_a)]), inner_size),
+    )
+    y = reshape(
+        permute(b, right + keep_b),
+        (inner_size, -1 if inner_size else math.prod(shape[len(keep_a) :])),
+    )
     return reshape(matmul(x, y), shape)
 
 
@@ -330,7 +342,9 @@ def _from_lists(values: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
     """The sublist format: operand, list of ints, ..., and maybe the result's list."""
 
     def letters(listed: Any) -> str:
-        return "".join("..." if v is Ellipsis else chr(97 + v if v < 26 else 39 + v) for v in listed)
+        return "".join(
+            "..." if v is Ellipsis else chr(97 + v if v < 26 else 39 + v) for v in listed
+        )
 
     pairs, rest = values[: len(values) // 2 * 2], values[len(values) // 2 * 2 :]
     text = ",".join(letters(v) for v in pairs[1::2])
@@ -371,12 +385,16 @@ def _parse(equation: str, operands: tuple[Any, ...]) -> tuple[list[list[str]], l
         result = [*before, *(dots if "..." in right else []), *after]
         for n in result:
             if n not in everything and not n.startswith("."):
-                raise RuntimeError(f"einsum(): output subscript {n} does not appear in the equation "
-                                   "for any input operand")  # fmt: skip
+                raise RuntimeError(
+                    f"einsum(): output subscript {n} does not appear in the equation for any input "
+                    "operand"
+                )
         if len(set(result)) != len(result):
             raise RuntimeError(f"einsum(): output subscript appears more than once in {right!r}")
     else:
-        result = dots + sorted(n for n in set(everything) if everything.count(n) == 1 and n[0] != ".")
+        result = dots + sorted(
+            n for n in set(everything) if everything.count(n) == 1 and n[0] != "."
+        )
     return terms, result
 
 
@@ -388,8 +406,8 @@ def _take_diagonals(x: Tensor, term: list[str]) -> tuple[Tensor, list[str]]:
             j = names.index(n, i + 1)
             if x.shape[i] != x.shape[j]:
                 raise RuntimeError(
-                    f"einsum(): subscript {n} is repeated for an operand but the sizes don't match, "
-                    f"{x.shape[j]} != {x.shape[i]}"
+                    f"einsum(): subscript {n} is repeated for an operand but the sizes don't "
+                    f"match, {x.shape[j]} != {x.shape[i]}"
                 )
             x = x.diagonal(0, i, j)
             names = [m for k, m in enumerate(names) if k not in (i, j)] + [n]
@@ -432,7 +450,9 @@ def _joint_sizes(x: Tensor, xs: list[str], y: Tensor, ys: list[str]) -> dict[str
     return sizes
 
 
-def _sum_alone(x: Tensor, names: list[str], other: list[str], later: set[str]) -> tuple[Tensor, list[str]]:
+def _sum_alone(
+    x: Tensor, names: list[str], other: list[str], later: set[str]
+) -> tuple[Tensor, list[str]]:
     gone = [i for i, n in enumerate(names) if n not in other and n not in later]
     if not gone:
         return x, names

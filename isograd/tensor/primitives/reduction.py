@@ -22,8 +22,8 @@ from isograd.tensor.dtypes import get_default_dtype
 from isograd.tensor.primitive import Primitive, Sample
 from isograd.tensor.primitives.elementwise import conj
 from isograd.tensor.primitives.selection import maximum, minimum, where
-from isograd.tensor.primitives.transcendental import exp
 from isograd.tensor.primitives.shape import cat, expand, flip, reshape, wrap_dim
+from isograd.tensor.primitives.transcendental import exp
 from isograd.tensor.public import public
 from isograd.tensor.return_types import named_result
 
@@ -81,25 +81,31 @@ def _accumulation_dtype(x: Tensor, dtype: DType | None) -> Tensor:
     """Sums and products of bools and integers are int64."""
     if dtype is None:
         dtype = dtypes.int64 if x.dtype.category < 2 else x.dtype
-    return x if x.dtype is dtype else x.to(dtype)  # type: ignore[no-any-return]
+    return x if x.dtype is dtype else x.to(dtype)
 
 
 @public(out=True)
-def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType | None = None) -> Tensor:
+def sum(
+    input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType | None = None
+) -> Tensor:
     """Sum over ``dim`` (all dimensions by default); integers are summed as int64."""
     x = _accumulation_dtype(input, dtype)
     return apply(_sum, x, dims=dims_of(dim, x.ndim, "sum"), keepdim=keepdim)  # type: ignore[no-any-return]
 
 
 @public(out=True)
-def nansum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType | None = None) -> Tensor:
+def nansum(
+    input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType | None = None
+) -> Tensor:
     """Sum that takes nan as 0."""
     return sum(where(input.isnan(), 0, input) if input.dtype.category > 1 else input, dim, keepdim,
                dtype=dtype)  # fmt: skip
 
 
 @public(out=True)
-def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType | None = None) -> Tensor:
+def mean(
+    input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType | None = None
+) -> Tensor:
     """Mean over ``dim`` (all dimensions by default).
 
     Raises:
@@ -137,7 +143,9 @@ def _mean_forward(xp: Any, x: Any, dims: Any, keepdim: bool) -> Any:
 
 
 @public(out=True)
-def nanmean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType | None = None) -> Tensor:
+def nanmean(
+    input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType | None = None
+) -> Tensor:
     """Mean of the numbers, without the nans."""
     counts = sum(~input.isnan(), dim, keepdim)
     return nansum(input, dim, keepdim, dtype=dtype) / counts
@@ -164,7 +172,7 @@ def _prod_vjp(g: Tensor, x: Tensor, dims: Any, keepdim: bool) -> Tensor:
     back = [0] * x.ndim
     for i, d in enumerate(order):
         back[d] = i
-    return g * conj(others.permute(back))
+    return g * conj(others.permute(back))  # type: ignore[no-any-return]
 
 
 _prod = Primitive(
@@ -178,7 +186,9 @@ _prod = Primitive(
 
 
 @public(out=True)
-def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: DType | None = None) -> Tensor:
+def prod(
+    input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: DType | None = None
+) -> Tensor:
     """Product of all elements, or along ``dim``; integers multiply as int64."""
     x = _accumulation_dtype(input, dtype)
     return apply(_prod, x, dims=dims_of(dim, x.ndim, "prod"), keepdim=keepdim)  # type: ignore[no-any-return]
@@ -194,7 +204,7 @@ def _extreme_vjp(g: Tensor, out: Tensor, x: Tensor, dims: Any, keepdim: bool) ->
         g, out = reshape(g, kept), reshape(out, kept)
     hit = (x == out) | (x.isnan() & out.isnan())
     hit = hit.to(g.dtype)
-    return g * hit / sum(hit, dims, True) if dims else g * hit
+    return g * hit / sum(hit, dims, True) if dims else g * hit  # type: ignore[no-any-return]
 
 
 def _empty_check(name: str, x: Tensor, dims: tuple[int, ...]) -> None:
@@ -252,7 +262,9 @@ def _arg_forward(which: str) -> Callable[..., Any]:
     def forward(xp: Any, x: Any, *, dim: Any, keepdim: bool) -> Any:
         if x.dtype.kind == "b":
             x = x.astype(np.uint8)
-        found = getattr(xp, which)(x.reshape(-1) if dim is None else x, axis=0 if dim is None else dim)
+        found = getattr(xp, which)(
+            x.reshape(-1) if dim is None else x, axis=0 if dim is None else dim
+        )
         found = xp.asarray(found, dtype=np.int64)
         if keepdim:
             found = xp.expand_dims(found, dim) if dim is not None else found.reshape((1,) * x.ndim)
@@ -269,8 +281,10 @@ _argmin = Primitive("argmin", _arg_forward("argmin"), nondifferentiable=True, lo
 
 def _arg(record: Primitive, input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
     if input.numel() == 0 and (dim is None or input._array.shape[dim] == 0):
-        raise IndexError(f"{record.name}(): Expected reduction dim to be specified for input.numel() == 0. "
-                         "Specify the reduction dim with the 'dim' argument.")  # fmt: skip
+        raise IndexError(
+            f"{record.name}(): Expected reduction dim to be specified for input.numel() == 0. "
+            "Specify the reduction dim with the 'dim' argument."
+        )
     if dim is not None:
         dim = wrap_dim(dim, input.ndim, record.name) if input.ndim else None
     return apply(record, input, dim=dim, keepdim=keepdim)  # type: ignore[no-any-return]
@@ -304,10 +318,13 @@ def _along(name: str, record: Primitive, input: Tensor, dim: int, keepdim: bool)
 
 
 def _extreme(name: str, whole: Any, arg: Primitive, pair: Any) -> Any:
-    def function(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+    def function(
+        input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None
+    ) -> Any:
         if not isinstance(input, Tensor):
             raise TypeError(
-                f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
+                f"{name}(): argument 'input' (position 1) must be Tensor, not "
+                f"{type(input).__name__}"
             )
         if isinstance(dim, Tensor) or other is not None:
             return pair(input, dim if other is None else other)
@@ -344,7 +361,7 @@ _count_nonzero = Primitive(
 
 def _truth(record: Primitive, input: Tensor, dim: Dims, keepdim: bool) -> Tensor:
     out: Tensor = apply(record, input, dims=dims_of(dim, input.ndim, record.name), keepdim=keepdim)
-    return out.to(dtypes.uint8) if input.dtype is dtypes.uint8 else out  # type: ignore[no-any-return]
+    return out.to(dtypes.uint8) if input.dtype is dtypes.uint8 else out
 
 
 @public(out=True)
@@ -368,7 +385,9 @@ def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
 # -- spread
 
 
-def _var(input: Tensor, dim: Dims, correction: Any, keepdim: bool, name: str) -> tuple[Tensor, Tensor]:
+def _var(
+    input: Tensor, dim: Dims, correction: Any, keepdim: bool, name: str
+) -> tuple[Tensor, Tensor]:
     if input.dtype.category < 2:
         raise RuntimeError(f"{name} only support floating point and complex dtypes")
     dims = dims_of(dim, input.ndim, name)
@@ -473,7 +492,7 @@ def _logsumexp_vjp(g: Tensor, out: Tensor, x: Tensor, dims: Any, keepdim: bool) 
     if not keepdim:
         kept = keep_shape(x.shape, dims)
         g, out = reshape(g, kept), reshape(out, kept)
-    return g * conj(exp(x - out))
+    return g * conj(exp(x - out))  # type: ignore[no-any-return]
 
 
 _logsumexp = Primitive(
@@ -483,10 +502,10 @@ _logsumexp = Primitive(
 
 # -- running reductions
 
-_cumsum = Primitive(
+_cumsum: Primitive = Primitive(
     "cumsum",
     lambda xp, x, *, dim: xp.cumsum(x, axis=dim, dtype=x.dtype),
-    vjp={"x": lambda g, dim: flip(cumsum(flip(g, dim), dim), dim)},
+    vjp={"x": lambda g, dim: flip(apply(_cumsum, flip(g, dim), dim=dim), dim)},
     low_precision=True,
     samples=lambda make: [((make(3, 4),), {"dim": 1})],
     doc="Running sum.",
@@ -504,7 +523,7 @@ def cumsum(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
 def _cumprod_vjp(g: Tensor, out: Tensor, x: Tensor, dim: int) -> Tensor:
     """sum over j >= i of g_j * prod_{k <= j, k != i} x_k; through zeros without dividing."""
     if not bool((x == 0).any()):
-        return flip(cumsum(flip(g * conj(out), dim), dim), dim) / conj(x)
+        return flip(cumsum(flip(g * conj(out), dim), dim), dim) / conj(x)  # type: ignore[no-any-return]
     n = x.shape[dim]
     parts = []
     for i in range(n):
@@ -579,7 +598,7 @@ _logcumsumexp = Primitive(
 
 def _logcumsumexp_vjp(g: Tensor, out: Tensor, x: Tensor, dim: int) -> Tensor:
     top = amax(out, dim, True).detach()
-    return flip(cumsum(flip(g * exp(top - out), dim), dim), dim) * exp(x - top)
+    return flip(cumsum(flip(g * exp(top - out), dim), dim), dim) * exp(x - top)  # type: ignore[no-any-return]
 
 
 @public(out=True)

@@ -89,10 +89,10 @@ def _inferred(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
     return shape
 
 
-_reshape = Primitive(
+_reshape: Primitive = Primitive(
     "reshape",
     lambda xp, x, *, shape: x.reshape(shape),
-    vjp={"x": lambda g, x_shape: reshape(g, x_shape)},
+    vjp={"x": lambda g, x_shape: apply(_reshape, g, shape=x_shape)},
     view=True,
     samples=lambda make: [((make(3, 4),), {"shape": (2, 6)})],
     doc="The same elements in another shape; a view where the strides allow it.",
@@ -295,7 +295,6 @@ Tensor.T = property(lambda self: permute(self, tuple(range(self.ndim))[::-1]))  
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """Insert a dimension of length 1 at ``dim``."""
     dim = wrap_dim(dim, input.ndim + 1, "unsqueeze")
-    shape = input._array.shape
     return apply(_insert, input, dim=dim)  # type: ignore[no-any-return]
 
 
@@ -345,10 +344,14 @@ def _expand_forward(xp: Any, x: Any, *, shape: Any) -> Any:
     return seen
 
 
+def _expand_vjp(g: Tensor, x_shape: Any) -> Tensor:
+    return sum_to_size(g, x_shape)
+
+
 _expand: Primitive = Primitive(
     "expand",
     _expand_forward,
-    vjp={"x": lambda g, x_shape: sum_to_size(g, x_shape)},
+    vjp={"x": _expand_vjp},
     view=True,
     samples=lambda make: [((make(3, 1),), {"shape": (2, 3, 4)})],
     doc="Broadcast to a larger shape without copying.",
@@ -377,8 +380,8 @@ def expand(input: Tensor, *shape: Any, implicit: bool = False) -> Tensor:
         if s == -1:
             if i < lead:
                 raise RuntimeError(
-                    f"The expanded size of the tensor (-1) isn't allowed in a leading, non-existing "
-                    f"dimension {i}"
+                    "The expanded size of the tensor (-1) isn't allowed in a leading, "
+                    f"non-existing dimension {i}"
                 )
             full[i] = old
         elif old != s and old != 1:
@@ -388,7 +391,7 @@ def expand(input: Tensor, *shape: Any, implicit: bool = False) -> Tensor:
                 f"{list(have)}"
             )
     if tuple(full) == have:
-        return input if not lead else input
+        return input
     return apply(_expand, input, shape=tuple(full))  # type: ignore[no-any-return]
 
 
@@ -507,8 +510,8 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     index = int(index)
     if not -size <= index < size:
         raise IndexError(
-            f"select(): index {index} out of range for tensor of size {list(input._array.shape)} at "
-            f"dimension {dim}"
+            f"select(): index {index} out of range for tensor of size "
+            f"{list(input._array.shape)} at dimension {dim}"
         )
     cut = apply(_narrow, input, dim=dim, start=index % size, length=1)
     return apply(_drop, cut, dims=(dim,))  # type: ignore[no-any-return]
@@ -681,7 +684,9 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -> 
         RuntimeError: if they do not.
     """
     if isinstance(tensors, Tensor):
-        raise TypeError("cat(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor")
+        raise TypeError(
+            "cat(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor"
+        )
     listed = list(tensors)
     dim = dim if axis is None else axis
     if not listed:
@@ -878,10 +883,10 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
         raise RuntimeError(f"expected rotation dims to be different, but got {list(dims)}")
     k %= 4
     if k == 1:
-        return transpose(flip(input, b), a, b).clone()
+        return transpose(flip(input, b), a, b).clone()  # type: ignore[no-any-return]
     if k == 2:
         return flip(input, a, b)
-    return transpose(flip(input, a), a, b).clone() if k == 3 else input.clone()
+    return transpose(flip(input, a), a, b).clone() if k == 3 else input.clone()  # type: ignore[no-any-return]
 
 
 def _triangle(name: str, doc: str) -> Any:
@@ -942,7 +947,7 @@ def repeat_interleave(
 _as_strided = Primitive(
     "as_strided",
     lambda xp, x, *, shape, strides, offset: xp.lib.stride_tricks.as_strided(
-        x.reshape(-1)[offset:] if offset else x.reshape(-1), shape, [s * x.itemsize for s in strides]
+        x.reshape(-1)[offset:], shape, [s * x.itemsize for s in strides]
     ),
     vjp={"x": lambda g, x_shape, shape, strides, offset: _strided_backward(
         g, x_shape, shape, strides, offset)},
@@ -984,7 +989,7 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None
 
 @public(function=False)
 def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
-    """All windows of ``size`` along a dimension, ``step`` apart, as a new last dimension; a view."""
+    """All windows of ``size`` along a dimension as a new last dimension; a view."""
     dim = wrap_dim(dimension, input.ndim, "unfold")
     length = input._array.shape[dim] if input.ndim else 1
     if size > length:

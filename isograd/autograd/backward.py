@@ -226,7 +226,7 @@ def _register_post_hook(self: Tensor, hook: Callable[[Tensor], None]) -> _Handle
         raise RuntimeError(
             "post accumulate grad hooks can only be registered on leaf tensors that require grad"
         )
-    if not hasattr(self, "_post_accumulate_hooks"):
+    if self._post_accumulate_hooks is None:
         self._post_accumulate_hooks = []
     return _Handle(self._post_accumulate_hooks, hook)
 
@@ -235,7 +235,7 @@ def _retain_grad(self: Tensor) -> None:
     """Make `backward` keep this non-leaf tensor's gradient in ``.grad``."""
     if not _get_requires_grad(self):
         raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-    if self._node is None or getattr(self, "_retains_grad", False):
+    if self._node is None or self._retains_grad:
         return
     self._retains_grad = True
 
@@ -267,7 +267,7 @@ def _install() -> None:
         "grad_fn": property(_grad_fn),
         "is_leaf": property(lambda self: _up_to_date(self)._node is None),
         "output_nr": property(lambda self: self._index),
-        "retains_grad": property(lambda self: getattr(self, "_retains_grad", False)),
+        "retains_grad": property(lambda self: self._retains_grad),
         "register_hook": _register_hook,
         "register_post_accumulate_grad_hook": _register_post_hook,
         "retain_grad": _retain_grad,

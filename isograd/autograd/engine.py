@@ -286,7 +286,7 @@ def _accumulate(leaf: Tensor, g: Tensor, create: bool, shared: bool) -> None:
     else:
         have._array += g._array
         have._bump()
-    for hook in getattr(leaf, "_post_accumulate_hooks", None) or ():
+    for hook in leaf._post_accumulate_hooks or ():
         hook(leaf)
 
 

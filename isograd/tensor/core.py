@@ -41,7 +41,9 @@ class Tensor:
     _node: Any = None  # what made it: autograd's node
     _index: int = 0  # which output of the node
     _grad: Tensor | None = None
-    _hooks: Any = None
+    _hooks: Any = None  # called with a leaf's gradient
+    _post_accumulate_hooks: Any = None  # called with a leaf whose gradient was added to
+    _retains_grad: bool = False
     _placements: Any = None  # set on distributed tensors
 
     if TYPE_CHECKING:  # methods of the operations are attached at import

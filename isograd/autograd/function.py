@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from isograd.autograd.node import Node
-from isograd.autograd.recorder import Packed, state
+from isograd.autograd.node import Node, Packed
+from isograd.autograd.recorder import state
 from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.door import mode
 from isograd.tensor.inplace import recording
@@ -95,7 +95,7 @@ class FunctionCtx(Node):
         return new
 
     def _keep(self, outputs: tuple[Any, ...]) -> None:
-        entries = []
+        entries: list[Any] = []
         for t in self._to_save:
             if t is None:
                 entries.append(None)
@@ -103,7 +103,7 @@ class FunctionCtx(Node):
             index = next((i for i, o in enumerate(outputs) if o is t), None)
             cell = t._share_version()
             if state.saved_hooks is not None:
-                packed = Packed(t, *state.saved_hooks, index is not None)
+                packed = Packed(t, *state.saved_hooks, is_output=index is not None)
                 entries.append((packed, cell, cell[0], index))
             elif index is None:
                 entries.append((t, cell, cell[0], None))
@@ -201,7 +201,9 @@ class Function:
 
     @classmethod
     def _attach(cls, ctx: FunctionCtx, args: tuple[Any, ...], outputs: tuple[Any, ...]) -> Any:
-        edges, shapes, kinds = [], [], []
+        edges: list[tuple[Any, int] | None] = []
+        shapes: list[Any] = []
+        kinds: list[Any] = []
         for a in args:
             is_tensor = isinstance(a, Tensor)
             shapes.append(a._array.shape if is_tensor else ())

@@ -71,7 +71,7 @@ class Node:
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
         """As torch: the nodes (``AccumulateGrad`` for leaves) that receive the gradients."""
-        out = []
+        out: list[tuple[Any, int]] = []
         for edge in self.edges:
             if edge is None:
                 out.append((None, 0))

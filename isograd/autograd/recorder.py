@@ -86,7 +86,7 @@ class GraphRecorder:
                     node.saved_outputs = ((outs._array, cell),)
                     node.output_version = cell[0]
                 else:
-                    node.saved_outputs = ((Packed(outs, *hooks, True), None),)
+                    node.saved_outputs = ((Packed(outs, hooks[0], hooks[1], is_output=True), None),)
         else:
             node.n_outputs = len(outs)
             for i, out in enumerate(outs):
@@ -111,7 +111,7 @@ class GraphRecorder:
     ) -> None:
         values = inputs[-1 - saved[0] :] if saved[0] < 0 else tuple([inputs[i] for i in saved])
         if hooks is not None:
-            values = tuple(Packed(v, *hooks, False) if _packable(v) else v for v in values)
+            values = tuple(Packed(v, hooks[0], hooks[1], is_output=False) if _packable(v) else v for v in values)
         node.saved = values
         versions = []
         for v in values:

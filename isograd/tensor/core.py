@@ -450,10 +450,11 @@ def as_array(data: Any, d: dtype | None = None, where: device | None = None) -> 
     Args:
         data: numbers, (nested) sequences of them or of tensors, NumPy arrays, tensors.
     """
+    array: Any
     if isinstance(data, Tensor):
         array = data._array.copy()
     elif isinstance(data, array_types()):
-        array = data.copy()
+        array = np.copy(data) if isinstance(data, np.ndarray) else data.copy()  # type: ignore[attr-defined]
     else:
         array = _from_python(data, d)
     if d is not None and array.dtype != d.np:

@@ -46,7 +46,7 @@ class NoiseFilter:
         return rest
 
     def _take(self, line: bytes) -> bytes:
-        text = line.strip(b" \r\n")
+        text = line.strip(b" \r\n\0")  # mpirun begins some notices with a zero byte
         if not self._block:
             if not (text and _RULE.startswith(text)):
                 return line

@@ -34,3 +34,8 @@ def test_an_unfinished_notice_is_given_back(step):
 
 def test_text_without_newline_passes_at_once():
     assert NoiseFilter().feed(b"loading... ") == b"loading... "
+
+
+def test_a_notice_may_begin_with_a_zero_byte():
+    lost = RULE + b"PRTE has lost communication with a remote daemon.\n\n" + RULE
+    assert filtered(b"\0" + lost, 10_000) == (b"", b"\0" + lost)

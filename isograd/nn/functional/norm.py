@@ -117,7 +117,8 @@ def _check_channels(input: Tensor, *vectors: Tensor | None) -> None:
 def _follow(running: Tensor | None, now: Tensor, momentum: float) -> None:
     """``running = (1 - momentum) * running + momentum * now``, in place."""
     if running is not None:
-        running.mul_(1 - momentum).add_(now.detach().to(running.dtype), alpha=momentum)
+        now = now.detach() * momentum  # in the wider dtype of the two, rounded once
+        running.copy_(running.to(now.dtype) * (1 - momentum) + now)
 
 
 def _variance(rstd: Tensor, eps: float, count: int) -> Tensor:

@@ -176,7 +176,8 @@ def avg_pool3d(
 
 
 def _output_size(n: int, name: str, x: Tensor, output_size: Any) -> tuple[int, ...]:
-    listed = (output_size,) if hasattr(output_size, "__index__") else tuple(output_size)
+    one = output_size is None or hasattr(output_size, "__index__")
+    listed = (output_size,) if one else tuple(output_size)
     if len(listed) not in (1, n):
         raise RuntimeError(f"{name}: expected one or {n} output sizes, got {list(listed)}")
     listed = listed * n if len(listed) == 1 else listed

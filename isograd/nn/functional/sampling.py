@@ -9,7 +9,7 @@ from typing import Any
 
 from isograd.tensor.core import Tensor
 from isograd.tensor.creation import linspace, ones
-from isograd.tensor.dtypes import int64
+from isograd.tensor.dtypes import float32, int64, is_low_precision
 from isograd.tensor.primitives.selection import where
 from isograd.tensor.primitives.shape import stack
 
@@ -181,6 +181,9 @@ def grid_sample(
 
 
 def _sample(input: Tensor, grid: Tensor, mode: str, padding: str, corners: bool) -> Tensor:
+    if is_low_precision(input._array.dtype):  # positions need more digits
+        wide = _sample(input.to(float32), grid.to(float32), mode, padding, corners)
+        return wide.to(input.dtype)  # type: ignore[no-any-return]
     n, size = input.ndim - 2, tuple(input.shape[2:])
     flat, points = input.flatten(2), grid.reshape(grid.shape[0], -1, n)
     axes = [

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from isograd.tensor.dtypes import is_low_precision
+
 __all__ = ["accumulate", "accumulate_along", "check_bounds", "places_along", "places_in"]
 
 _CHUNK = 1 << 18  # elements whose places are computed at once on the host
@@ -77,8 +79,14 @@ def _on_device(xp: Any, out: Any, index: Any, values: Any, reduce: str) -> None:
     columns = out.shape[1]
     _kernel(reduce)(
         xp.ascontiguousarray(values), order.astype(np.int64), bounds,
-        places[starts].astype(np.int64), columns, out, size=int(starts.size) * columns,
+        places[starts].astype(np.int64), columns, _wide_zero(out.dtype), out,
+        size=int(starts.size) * columns,
     )  # fmt: skip
+
+
+def _wide_zero(dtype: Any) -> Any:
+    """Its type is the one to reduce in: float32 for float16 and bfloat16."""
+    return np.float32(0) if is_low_precision(dtype) else dtype.type(0)
 
 
 @cache
@@ -86,14 +94,14 @@ def _kernel(reduce: str) -> Any:
     import cupy  # only where a GPU is in use
 
     return cupy.ElementwiseKernel(
-        "raw T values, raw int64 order, raw int64 bounds, raw int64 places, int64 columns",
+        "raw T values, raw int64 order, raw int64 bounds, raw int64 places, int64 columns, C zero",
         "raw T out",
         f"""
         ptrdiff_t run = i / columns, c = i % columns;
         ptrdiff_t at = places[run] * columns + c;
-        T acc = out[at];
+        C acc = out[at];
         for (ptrdiff_t k = bounds[run]; k < bounds[run + 1]; ++k) {{
-            T v = values[order[k] * columns + c];
+            C v = values[order[k] * columns + c];
             {_STEPS[reduce]};
         }}
         out[at] = acc;

@@ -190,7 +190,7 @@ _SHORT_POWERS: dict[float, Callable[[Any, Any], Any]] = {  # much faster than th
 
 def _integer_power(xp: Any, x: Any, y: Any) -> Any:
     """Negative exponents give 0, or the base itself for 1 and -1."""
-    if y.dtype.kind == "u" or not bool((y < 0).any()):
+    if y.dtype.kind == "u" or (xp is np and not bool((y < 0).any())):
         return xp.power(x, y)
     safe = xp.where(y < 0, xp.zeros_like(y), y)
     inverse = xp.where(x == 1, 1, xp.where(x == -1, xp.where(y % 2 == 0, 1, -1), 0))

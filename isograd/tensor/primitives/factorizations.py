@@ -22,10 +22,12 @@ from isograd.tensor.primitive import Primitive
 from isograd.tensor.primitives.elementwise import conj
 from isograd.tensor.primitives.matrices import (
     LinAlgError,
+    checked,
     eye_like,
     lapack,
     need_matrix,
     need_square,
+    on_host,
     real,
     transposed,
 )
@@ -73,7 +75,8 @@ def _columns(x: Tensor) -> Tensor:
 
 
 def _cholesky_forward(xp: Any, x: Any, *, part: str) -> Any:
-    return xp.linalg.cholesky(_hermitian(xp, x, part))
+    with checked(xp):
+        return xp.linalg.cholesky(_hermitian(xp, x, part))
 
 
 def _cholesky_vjp(g: Tensor, out: Tensor) -> Tensor:
@@ -123,7 +126,7 @@ def linalg_cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
     try:
         out: Tensor = apply(_cholesky, A, part="U" if upper else "L")
     except np.linalg.LinAlgError as error:
-        element, order = _failed_minor(A._array)
+        element, order = _failed_minor(on_host(A))
         batch = f"(Batch element {element}): " if A.ndim > 2 else ""
         raise LinAlgError(
             f"linalg.cholesky: {batch}The factorization could not be completed because the input "
@@ -150,7 +153,7 @@ def linalg_cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = F
     factors, orders = [], []
     for matrix in A.reshape(-1, *A.shape[-2:]):
         good = _all_positive(matrix)
-        orders.append(0 if good else _failed_minor(matrix._array)[1])
+        orders.append(0 if good else _failed_minor(on_host(matrix))[1])
         factors.append(linalg_cholesky(matrix, upper=upper) if good else tril(matrix))
     info = wrap(np.array(orders, np.int32).reshape(A.shape[:-2])).to(A.device)
     made = cat([unsqueeze(f, 0) for f in factors]).reshape(A.shape)
@@ -287,9 +290,15 @@ def _skew(x: Tensor) -> tuple[Tensor, Tensor | None]:
     return skew - _diagonal(skew).diag_embed(), _diagonal(skew)
 
 
+
+def _svd_forward(xp: Any, x: Any, *, full: bool) -> Any:
+    with checked(xp):
+        return tuple(xp.linalg.svd(x, full_matrices=full))
+
+
 _svd = Primitive(
     "linalg_svd",
-    lambda xp, x, *, full: tuple(xp.linalg.svd(x, full_matrices=full)),
+    _svd_forward,
     vjp_all=lambda gs, outs: (_svd_vjp(gs, outs),),
     outputs=3,
     samples=lambda make: [
@@ -347,7 +356,8 @@ def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
 
 
 def _eigh_forward(xp: Any, x: Any, *, part: str) -> Any:
-    return tuple(xp.linalg.eigh(_hermitian(xp, x, part)))
+    with checked(xp):
+        return tuple(xp.linalg.eigh(_hermitian(xp, x, part)))
 
 
 def _eigh_vjp(gs: Any, outs: Any) -> Tensor:

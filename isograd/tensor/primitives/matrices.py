@@ -5,7 +5,9 @@ A *matrix* argument has shape (..., n, m): the leading dimensions are a batch.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -18,12 +20,15 @@ from isograd.tensor.primitives.shape import transpose
 
 __all__ = [
     "LinAlgError",
+    "batched",
+    "checked",
     "eye_like",
     "lapack",
     "need_floating",
     "need_matrix",
     "need_same_dtype",
     "need_square",
+    "on_host",
     "real",
     "transposed",
     "zeros_of",
@@ -90,6 +95,26 @@ def lapack(name: str, complaint: str, fn: Callable[..., Any], *arrays: Any, **op
         return fn(*arrays, **options)
     except np.linalg.LinAlgError as error:
         raise LinAlgError(f"{name}: {complaint}") from error
+
+
+def on_host(x: Tensor) -> Any:
+    """The values as a NumPy array, to look into them for an error message."""
+    return backend_of(x._array).to_numpy(x._array)
+
+
+def checked(xp: Any) -> Any:
+    """CuPy reports failures of cuSOLVER only inside this context; NumPy always does."""
+    if xp is np:
+        return nullcontext()
+    return importlib.import_module("cupyx").errstate(linalg="raise")
+
+
+def batched(xp: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    """Both batches of matrices with one batch shape, which CuPy wants and NumPy makes itself."""
+    if xp is np or x.shape[:-2] == y.shape[:-2]:
+        return x, y
+    shape = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+    return tuple(xp.broadcast_to(a, shape + a.shape[-2:]) for a in (x, y))
 
 
 def transposed(x: Tensor) -> Tensor:

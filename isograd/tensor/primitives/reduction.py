@@ -26,6 +26,7 @@ from isograd.tensor.primitives.shape import cat, expand, flip, reshape, wrap_dim
 from isograd.tensor.primitives.transcendental import exp
 from isograd.tensor.public import public
 from isograd.tensor.return_types import named_result
+from isograd.tensor.scan import running
 
 __all__ = ["dims_of", "keep_shape", "mean", "safe_sqrt", "sum"]
 
@@ -558,10 +559,10 @@ def _running(name: str, larger: bool) -> Any:
     def forward(xp: Any, x: Any, *, dim: int) -> Any:
         if x.dtype.kind == "b":
             x = x.astype(np.uint8)
-        best = (xp.maximum if larger else xp.minimum).accumulate(x, axis=dim)
+        best = running(xp, "maximum" if larger else "minimum", x, dim)
         hit = (x == best) | ((x != x) & (best != best))
         places = xp.arange(x.shape[dim]).reshape([-1 if d == dim else 1 for d in range(x.ndim)])
-        return xp.maximum.accumulate(xp.where(hit, places, 0), axis=dim).astype(np.int64)
+        return running(xp, "maximum", xp.where(hit, places, 0), dim).astype(np.int64)
 
     record = Primitive(f"{name}_index", forward, nondifferentiable=True, low_precision=True,
                        doc="Index of the running extreme, the latest of equals.")  # fmt: skip
@@ -583,7 +584,7 @@ cummax, cummin = _running("cummax", True), _running("cummin", False)
 
 
 def _logcumsumexp_forward(xp: Any, x: Any, *, dim: int) -> Any:
-    return xp.logaddexp.accumulate(x, axis=dim)
+    return running(xp, "logaddexp", x, dim)
 
 
 _logcumsumexp = Primitive(

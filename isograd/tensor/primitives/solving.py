@@ -14,11 +14,14 @@ from isograd.tensor.door import apply
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.primitives.matrices import (
     LinAlgError,
+    batched,
+    checked,
     eye_like,
     lapack,
     need_matrix,
     need_same_dtype,
     need_square,
+    on_host,
     transposed,
 )
 from isograd.tensor.primitives.products import matmul
@@ -33,9 +36,14 @@ def _conditioned(make: Any, *shape: int) -> Any:
     return make(*shape) + 4 * np.eye(shape[-1])
 
 
+def _solve_forward(xp: Any, x: Any, y: Any) -> Any:
+    with checked(xp):
+        return xp.linalg.solve(*batched(xp, x, y))
+
+
 _solve = Primitive(
     "linalg_solve",
-    lambda xp, x, y: xp.linalg.solve(x, y),
+    _solve_forward,
     vjp={"x": lambda g, out, x: -matmul(solve_system(transposed(x), g), transposed(out)),
          "y": lambda g, x: solve_system(transposed(x), g)},
     samples=lambda make: [
@@ -124,7 +132,9 @@ def _triangular_left(g: Tensor, out: Tensor, x: Tensor, upper: bool, unit: bool)
 
 _solve_triangular: Primitive = Primitive(
     "linalg_solve_triangular",
-    lambda xp, x, y, *, upper, unit: xp.linalg.solve(_triangle(xp, x, upper, unit), y),
+    lambda xp, x, y, *, upper, unit: xp.linalg.solve(
+        *batched(xp, _triangle(xp, x, upper, unit), y)
+    ),
     vjp={"x": _triangular_left,
          "y": lambda g, x, upper, unit: apply(
              _solve_triangular, transposed(x), g, upper=not upper, unit=unit)},
@@ -213,9 +223,15 @@ def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
 
 # -- inverse
 
+
+def _inv_forward(xp: Any, x: Any) -> Any:
+    with checked(xp):
+        return xp.linalg.inv(x)
+
+
 _inv = Primitive(
     "linalg_inv",
-    lambda xp, x: xp.linalg.inv(x),
+    _inv_forward,
     vjp={"x": lambda g, out: -matmul(matmul(transposed(out), g), transposed(out))},
     samples=lambda make: [((_conditioned(make, 2, 3, 3),), {})],
     doc="Inverse of a square matrix.",
@@ -241,7 +257,7 @@ def linalg_inv(A: Tensor) -> Tensor:
     try:
         return apply(_inv, A)  # type: ignore[no-any-return]
     except np.linalg.LinAlgError as error:
-        batch = f"(Batch element {_first_zero_pivot(A._array)}): " if A.ndim > 2 else ""
+        batch = f"(Batch element {_first_zero_pivot(on_host(A))}): " if A.ndim > 2 else ""
         raise LinAlgError(
             f"linalg.inv: {batch}A diagonal element is zero, the inversion could not be completed "
             "because the input matrix is singular."

@@ -108,8 +108,8 @@ digamma: Function = unary(
 def _polygamma_forward(xp: Any, x: Any, *, n: int) -> Any:
     if xp is np:
         return gamma.polygamma(n, x)
-    special = importlib.import_module("cupyx.scipy.special")
-    return special.polygamma(n, x).astype(x.dtype, copy=False)
+    scale = (-1.0) ** (n + 1) * math.factorial(n)
+    return _device("zeta")(x.dtype.type(n + 1), x) * x.dtype.type(scale)
 
 
 _polygamma = Primitive(

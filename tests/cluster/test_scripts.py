@@ -1,7 +1,8 @@
 """The shell scripts of cluster/: they parse, and the batch scripts start what they say.
 
-The batch scripts are run by bash with stand-ins for `isograd`, `srun` and `scontrol` that write down
-how they are called; Slurm itself is in `make test-cluster`. Run: python -m pytest tests/cluster/test_scripts.py
+The batch scripts are run by bash with stand-ins for `isograd`, `srun` and `scontrol` that write
+down how they are called; Slurm itself is in `make test-cluster`.
+Run: python -m pytest tests/cluster/test_scripts.py
 """
 
 import os

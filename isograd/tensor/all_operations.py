@@ -7,6 +7,7 @@ import isograd.tensor.creation
 import isograd.tensor.operators
 import isograd.tensor.primitives.activation
 import isograd.tensor.primitives.binary_cross_entropy
+import isograd.tensor.primitives.blocks
 import isograd.tensor.primitives.clamp
 import isograd.tensor.primitives.columns
 import isograd.tensor.primitives.combination
@@ -16,6 +17,7 @@ import isograd.tensor.primitives.convolution
 import isograd.tensor.primitives.counting
 import isograd.tensor.primitives.cross_entropy
 import isograd.tensor.primitives.determinants
+import isograd.tensor.primitives.differences
 import isograd.tensor.primitives.distances
 import isograd.tensor.primitives.dropout
 import isograd.tensor.primitives.embedding
@@ -23,9 +25,11 @@ import isograd.tensor.primitives.factorizations
 import isograd.tensor.primitives.floating
 import isograd.tensor.primitives.gathering
 import isograd.tensor.primitives.indexing
+import isograd.tensor.primitives.integers
 import isograd.tensor.primitives.linear
 import isograd.tensor.primitives.logical
 import isograd.tensor.primitives.lu
+import isograd.tensor.primitives.masked_reductions
 import isograd.tensor.primitives.masking
 import isograd.tensor.primitives.matrix_functions
 import isograd.tensor.primitives.normalization
@@ -48,6 +52,7 @@ import isograd.tensor.primitives.solving
 import isograd.tensor.primitives.sorting
 import isograd.tensor.primitives.special
 import isograd.tensor.primitives.spectra
+import isograd.tensor.primitives.statistics
 import isograd.tensor.primitives.subscript
 import isograd.tensor.random  # noqa: F401
 

@@ -70,7 +70,7 @@ class Decoder:
         self.nodes = table["nodes"]
         n = len(self.nodes)
         self.values, self.ready, self.depth = [None] * n, [False] * n, [0] * n
-        for step in (self._start, self._build, self._fill):
+        for step in (self._start, self._build, self._fill, self._attach):
             for i in range(n):
                 self._guarded(step, i)
         try:
@@ -93,7 +93,7 @@ class Decoder:
             text = f"node {i} ({str(kind)[:40]}): {type(error).__name__}: {str(error)[:200]}"
             raise CheckpointError(self.reader.where, text) from None
 
-    # -- three passes: empty containers, everything that is made at once, the containers' content
+    # -- four passes: empty containers, what is made at once, the containers' content, attributes
 
     def _start(self, i: int, node: list[Any]) -> None:
         if node[0] in _MUTABLE:
@@ -125,10 +125,11 @@ class Decoder:
                 value[self._child(k)] = self._child(v)
             if kind == "defaultdict":
                 value.default_factory = FACTORIES[node[2]]
-            elif len(node) > 2:
-                self._attributes(value, self._child(node[2]))
 
-    def _attributes(self, value: Any, extra: Any) -> None:
+    def _attach(self, i: int, node: list[Any]) -> None:
+        if node[0] not in ("OrderedDict", "Counter") or len(node) < 3:
+            return
+        value, extra = self.values[i], self._child(node[2])
         if type(extra) is not dict or not all(type(k) is str for k in extra):
             raise _BadNodeError("attributes expected")
         if any(hasattr(type(value), k) for k in extra):

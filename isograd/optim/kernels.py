@@ -35,23 +35,27 @@ class DeviceRule:
 
 
 @cache
-def _compiled(rule: DeviceRule) -> Any:
+def _compiled(rule: DeviceRule, number: str) -> Any:
+    """The kernel for coefficients of one dtype, ``C`` in the rule."""
     import cupy
 
-    inputs = ["T gradient", *(f"C {name}" for name in rule.coefficients)]
+    inputs = ["T gradient", *(f"{number} {name}" for name in rule.coefficients)]
     outputs = ["T parameter", *(f"T {name}_" for name in rule.states)]
     load = ["C w = parameter;", "C g = gradient;", *(f"C {s} = {s}_;" for s in rule.states)]
     store = ["parameter = w;", *(f"{s}_ = {s};" for s in rule.states)]
     body = "\n".join([*load, rule.body, *store])
-    return cupy.ElementwiseKernel(", ".join(inputs), ", ".join(outputs), body, rule.name)
+    kind = "double" if number == "float64" else "float"
+    return cupy.ElementwiseKernel(
+        ", ".join(inputs), ", ".join(outputs), body, rule.name, preamble=f"typedef {kind} C;"
+    )
 
 
 def launch(rule: DeviceRule, w: Any, g: Any, states: Sequence[Any], coefficients: Any) -> bool:
     """Run the rule on CuPy arrays of one real dtype; False if their dtypes do not allow it."""
     if w.dtype.kind == "c" or any(a.dtype != w.dtype for a in (g, *states)):
         return False
-    number = np.float32 if is_low_precision(w.dtype) else w.dtype.type
-    numbers = [number(getattr(coefficients, name)) for name in rule.coefficients]
+    number = np.dtype(np.float32) if is_low_precision(w.dtype) else w.dtype
+    numbers = [number.type(getattr(coefficients, name)) for name in rule.coefficients]
     with w.device:
-        _compiled(rule)(g, *numbers, w, *states)
+        _compiled(rule, number.name)(g, *numbers, w, *states)
     return True

@@ -71,42 +71,36 @@ def _on_host(out: Any, index: Any, values: Any, ufunc: Any) -> None:
 
 def _on_device(xp: Any, out: Any, index: Any, values: Any, reduce: str) -> None:
     order = xp.argsort(index)  # CuPy's sort is stable
-    places = index[order]
-    first = xp.ones(places.shape, dtype=bool)
-    first[1:] = places[1:] != places[:-1]
-    starts = xp.flatnonzero(first)
-    bounds = xp.append(starts, places.size).astype(np.int64)
+    places = index[order].astype(np.int64)
     columns = out.shape[1]
-    _kernel(reduce)(
-        xp.ascontiguousarray(values), order.astype(np.int64), bounds,
-        places[starts].astype(np.int64), columns, _wide_zero(out.dtype), out,
-        size=int(starts.size) * columns,
+    _kernel(reduce, is_low_precision(out.dtype))(
+        xp.ascontiguousarray(values), order.astype(np.int64), places, columns, places.size, out,
+        size=places.size * columns,
     )  # fmt: skip
 
 
-def _wide_zero(dtype: Any) -> Any:
-    """Its type is the one to reduce in: float32 for float16 and bfloat16."""
-    return np.float32(0) if is_low_precision(dtype) else dtype.type(0)
-
-
 @cache
-def _kernel(reduce: str) -> Any:
+def _kernel(reduce: str, low: bool) -> Any:
+    """float16 and bfloat16 are reduced in float32 (``C``) and rounded once."""
     import cupy  # only where a GPU is in use
 
     return cupy.ElementwiseKernel(
-        "raw T values, raw int64 order, raw int64 bounds, raw int64 places, int64 columns, C zero",
+        "raw T values, raw int64 order, raw int64 places, int64 columns, int64 count",
         "raw T out",
         f"""
-        ptrdiff_t run = i / columns, c = i % columns;
-        ptrdiff_t at = places[run] * columns + c;
-        C acc = out[at];
-        for (ptrdiff_t k = bounds[run]; k < bounds[run + 1]; ++k) {{
-            C v = values[order[k] * columns + c];
-            {_STEPS[reduce]};
+        const ptrdiff_t first = i / columns, c = i % columns;
+        const long long place = places[first];
+        if (first == 0 || places[first - 1] != place) {{
+            C acc = out[place * columns + c];
+            for (ptrdiff_t k = first; k < count && places[k] == place; ++k) {{
+                const C v = values[order[k] * columns + c];
+                {_STEPS[reduce]};
+            }}
+            out[place * columns + c] = acc;
         }}
-        out[at] = acc;
         """,
         f"isograd_accumulate_{reduce}",
+        preamble=f"typedef {'float' if low else 'T'} C;",
     )
 
 

@@ -432,17 +432,19 @@ class ElementwiseKernel:
         if len(args) != len(parameters):
             raise TypeError(f"{self.name}: give the outputs: {len(parameters)} arguments")
         known: dict[str, str] = {}
-        for (*_, kind, _name), a in zip(parameters, args, strict=True):
+        for (*_, kind, name), a in zip(parameters, args, strict=True):
             if isinstance(a, np.ndarray):
                 raise TypeError(f"{self.name}: Unsupported type <class 'numpy.ndarray'>")
-            if hasattr(a, "dtype"):
-                if len(kind) > 1 and a.dtype != np.dtype(kind) and isinstance(a, DeviceArray):
-                    raise TypeError(f"{self.name}: Type is mismatched. {_name} {a.dtype} {kind}")
-                found = str(a.dtype) if len(kind) == 1 else kind
-                if known.setdefault(kind, found) != found and isinstance(a, DeviceArray):
-                    raise TypeError(
-                        f"{self.name}: Type is mismatched. {_name} {found} {known[kind]}"
-                    )
+            if len(kind) > 1 and getattr(a, "dtype", kind) != np.dtype(kind):
+                raise TypeError(f"{self.name}: Type is mismatched. {name} {a.dtype} {kind}")
+            if len(kind) > 1 or not isinstance(a, DeviceArray):
+                continue  # numbers decide no type
+            found = str(a.dtype)
+            if known.setdefault(kind, found) != found:
+                raise TypeError(f"{self.name}: Type is mismatched. {name} {found} {known[kind]}")
+        for *_, kind, _name in parameters:
+            if len(kind) == 1 and kind not in known:
+                raise KeyError(kind)
             known.setdefault(kind, kind)
         shapes = [a.shape for p, a in zip(parameters, args, strict=True)
                   if isinstance(a, DeviceArray) and "raw" not in p]  # fmt: skip

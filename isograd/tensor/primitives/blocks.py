@@ -1,4 +1,4 @@
-"""Joining matrices into blocks, splitting by direction, combinations, traces; made of primitives."""
+"""Blocks of matrices, splitting by direction, combinations, traces; all made of primitives."""
 
 from __future__ import annotations
 

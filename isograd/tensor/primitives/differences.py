@@ -138,8 +138,8 @@ def gradient(
     steps = list(spacing) if isinstance(spacing, Sequence) else [spacing] * len(dims)
     if len(steps) != len(dims):
         raise RuntimeError(
-            "torch.gradient expected spacing to be unspecified, a scalar, or a list of length equal "
-            f"to the number of dimensions, but got {len(steps)} for {len(dims)}"
+            "torch.gradient expected spacing to be unspecified, a scalar, or a list of length "
+            f"equal to the number of dimensions, but got {len(steps)} for {len(dims)}"
         )
     return tuple(
         _derivative(input, step, d, edge_order) for step, d in zip(steps, dims, strict=True)

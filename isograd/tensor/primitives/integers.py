@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from isograd.tensor.primitive import Sample
 from isograd.tensor.primitives.elementwise import binary
 
 __all__ = ["gcd", "lcm"]
@@ -18,5 +21,11 @@ def _whole(name: str) -> Any:
     return forward
 
 
-gcd = binary("gcd", _whole("gcd"), None, "Greatest common divisor of integers.", numbers="none")
-lcm = binary("lcm", _whole("lcm"), None, "Least common multiple of integers.", numbers="none")
+def _samples(make: Any) -> list[Sample]:
+    return [((np.array([4, 6, 0]), np.array([6, 9, 5])), {})]
+
+
+gcd = binary("gcd", _whole("gcd"), None, "Greatest common divisor of integers.", numbers="none",
+             samples=_samples)  # fmt: skip
+lcm = binary("lcm", _whole("lcm"), None, "Least common multiple of integers.", numbers="none",
+             samples=_samples)  # fmt: skip

@@ -1,8 +1,8 @@
 """Reductions and normalizations of the elements that a mask selects; made of primitives.
 
 Each puts, in the place of the masked-out elements, the value that changes nothing (0 in a sum, -inf
-in a maximum) and then does what the plain function does. ``mask`` broadcasts to the input and is True
-where an element counts; without it all do.
+in a maximum) and then does what the plain function does. ``mask`` broadcasts to the input and is
+True where an element counts; without it all do.
 """
 
 from __future__ import annotations

@@ -104,8 +104,8 @@ def _quantile(
         raise RuntimeError(f"{name}() input tensor must be non-empty")
     if mode not in _MODES:
         raise RuntimeError(
-            f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, but "
-            f"got {mode}"
+            f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, "
+            f"but got {mode}"
         )
     single = not isinstance(q, Tensor) or q.ndim == 0
     wanted = q if isinstance(q, Tensor) else x.new_tensor(q)

@@ -25,7 +25,6 @@ from isograd.tensor.primitive import Primitive, Sample
 from isograd.tensor.primitives.columns import (
     add_windows,
     inside,
-    offsets,
     output_sizes,
     padded,
     windows,
@@ -100,7 +99,7 @@ def _convolution(
     xp: Any, x: Any, w: Any, b: Any, *, stride: Ints, padding: Ints, dilation: Ints, groups: int
 ) -> Any:
     """x (N, C, *S), w (O, C / groups, *K), b (O,) or None -> (N, O, *L)."""
-    kernel, (n, c) = w.shape[2:], x.shape[:2]
+    kernel, n = w.shape[2:], x.shape[0]
     count = output_sizes(x.shape[2:], kernel, stride, padding, dilation)
     o, length = w.shape[0], math.prod(count)
     out = xp.empty((n, o, *count), x.dtype)
@@ -108,8 +107,6 @@ def _convolution(
         return out
     if math.prod(kernel) == 1 and not any(padding):
         _pointwise(xp, x, w, stride, groups, out)
-    elif c == groups > 1 and xp is np:
-        _depthwise(xp, padded(xp, x, padding), w, stride, dilation, out)
     else:
         columns = _Unroller(
             xp, x, kernel, stride, padding, dilation, count, groups, length < SMALL
@@ -153,25 +150,6 @@ def _pointwise(xp: Any, x: Any, w: Any, stride: Ints, groups: int, out: Any) -> 
     flat = x.reshape(n, groups, x.shape[1] // groups, -1)
     made = out.reshape(n, groups, o // groups, -1)
     made[...] = xp.matmul(w.reshape(groups, o // groups, -1), flat)
-
-
-def _depthwise(xp: Any, x: Any, w: Any, stride: Ints, dilation: Ints, out: Any) -> None:
-    """One input channel per group: a sum of shifted images, an image at a time."""
-    n, o = out.shape[:2]
-    c, kernel = x.shape[1], w.shape[2:]
-    seen = windows(xp, x, kernel, stride, dilation, out.shape[2:])
-    made = out.reshape(n, c, o // c, *out.shape[2:])
-    weight = w.reshape(c, o // c, *kernel, *[1] * len(kernel))
-    product = xp.empty(made.shape[1:], out.dtype)
-    for i in range(n):
-        for step, at in enumerate(offsets(kernel)):
-            shifted = seen[(i, slice(None), *at)][:, None]  # (C, 1, *L)
-            factor = weight[(slice(None), slice(None), *at)]  # (C, O / C, 1, ...)
-            if step == 0:
-                xp.multiply(shifted, factor, made[i])
-            else:
-                xp.multiply(shifted, factor, product)
-                made[i] += product
 
 
 def _convolution_input(

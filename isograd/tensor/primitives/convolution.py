@@ -173,7 +173,7 @@ def _convolution_input(
     out = xp.zeros((n, c, *whole), y.dtype)
     count, length = y.shape[2:], math.prod(y.shape[3:])
     matrix = w.reshape(groups, o // groups, -1).swapaxes(1, 2)
-    flat = y.reshape(n, groups, o // groups, -1)
+    flat = y.reshape(n, groups, o // groups, math.prod(count))
     for images, rows in _parts(xp, n, count[0], c * math.prod(kernel) * length * y.itemsize):
         part = flat[images, :, :, rows.start * length : rows.stop * length]
         columns = xp.matmul(matrix, part).reshape(
@@ -198,7 +198,7 @@ def _convolution_weight(
     out = xp.zeros((groups, o // groups, c * math.prod(kernel)), x.dtype)
     columns = _Unroller(xp, x, kernel, stride, padding, dilation, count, groups, True)
     rest = math.prod(count[1:])
-    flat = y.reshape(n, o, -1)
+    flat = y.reshape(n, o, math.prod(count))
     if out.size and y.size:
         for images, rows in columns.parts():
             part = flat[images, :, rows.start * rest : rows.stop * rest].swapaxes(0, 1)

@@ -147,6 +147,11 @@ from isograd.nn.rnn_cell import GRUCell as GRUCell
 from isograd.nn.rnn_cell import LSTMCell as LSTMCell
 from isograd.nn.rnn_cell import RNNCell as RNNCell
 from isograd.nn.rnn_cell import RNNCellBase as RNNCellBase
+from isograd.nn.transformer import Transformer as Transformer
+from isograd.nn.transformer import TransformerDecoder as TransformerDecoder
+from isograd.nn.transformer import TransformerDecoderLayer as TransformerDecoderLayer
+from isograd.nn.transformer import TransformerEncoder as TransformerEncoder
+from isograd.nn.transformer import TransformerEncoderLayer as TransformerEncoderLayer
 from isograd.nn.upsampling import Upsample as Upsample
 from isograd.nn.upsampling import UpsamplingBilinear2d as UpsamplingBilinear2d
 from isograd.nn.upsampling import UpsamplingNearest2d as UpsamplingNearest2d

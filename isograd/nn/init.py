@@ -16,6 +16,7 @@ import numpy as np
 from isograd.autograd.modes import no_grad
 from isograd.tensor.backends import backend_of
 from isograd.tensor.core import Tensor, wrap
+from isograd.tensor.creation import empty_like
 from isograd.tensor.generator import Generator
 from isograd.tensor.random import randperm
 
@@ -114,19 +115,56 @@ def trunc_normal_(
     b: float = 2.0,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Normal, cut off at ``a`` and ``b``: the inverse distribution function of a uniform draw."""
+    """Normal within [a, b], drawn by rejection.
+
+    Where [a, b] holds enough of the distribution, normal draws outside are drawn again; else
+    uniform draws are accepted in proportion to the density.
+    """
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
             "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of "
             "values may be incorrect.",
             stacklevel=3,
         )
-    low, high = (0.5 * (1 + math.erf((x - mean) / std / math.sqrt(2))) for x in (a, b))
-    tensor.uniform_(2 * low - 1, 2 * high - 1, generator=generator)
-    tensor.erfinv_()
-    tensor.mul_(std * math.sqrt(2.0))
-    tensor.add_(mean)
-    return tensor.clamp_(min=a, max=b)  # type: ignore[no-any-return]
+    below = [0.5 * (1 + math.erf((x - mean) / std / math.sqrt(2))) for x in (a, b)]
+    if below[1] - below[0] > 0.3:
+        return _redraw_outside(tensor, mean, std, a, b, generator)
+    return _accept_uniform(tensor, mean, std, a, b, generator)
+
+
+def _redraw_outside(
+    tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Generator | None
+) -> Tensor:
+    tensor.normal_(mean, std, generator=generator)
+    values = tensor._array
+    low, high = (values.dtype.type(x) for x in (a, b))
+    while True:
+        outside = (values < low) | (values > high)
+        if not outside.any():
+            tensor._bump()
+            return tensor
+        again = empty_like(tensor).normal_(mean, std, generator=generator)._array
+        values[outside] = again[outside]
+
+
+def _accept_uniform(
+    tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Generator | None
+) -> Tensor:
+    peak = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2
+
+    def too_rare(candidates: Tensor) -> Any:
+        """Where a uniform draw lies above the density relative to its peak in [a, b]."""
+        height = candidates.sub(mean).div_(std).pow_(2).mul_(-0.5).sub_(peak)
+        return (empty_like(tensor).uniform_(generator=generator).log_() > height)._array
+
+    tensor.uniform_(a, b, generator=generator)
+    pending = too_rare(tensor)
+    while pending.any():
+        candidates = empty_like(tensor).uniform_(a, b, generator=generator)
+        tensor._array[pending] = candidates._array[pending]
+        pending &= too_rare(candidates)
+    tensor._bump()
+    return tensor
 
 
 @_unrecorded

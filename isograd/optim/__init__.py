@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import isograd.optim.lr_scheduler as lr_scheduler
+import isograd.optim.swa_utils as swa_utils
 from isograd.optim.adadelta import Adadelta as Adadelta
 from isograd.optim.adagrad import Adagrad as Adagrad
 from isograd.optim.adam import Adam as Adam

@@ -112,7 +112,7 @@ def _cubic_weights(t: Tensor) -> list[Tensor]:
 
 def _neighbours(
     position: Tensor, size: int, mode: str, padding: str, corners: bool
-) -> list[tuple[Tensor, Tensor | None]]:
+) -> list[tuple[Tensor, Tensor]]:
     """Elements to read along one axis, with their weights."""
     if mode == "bicubic":
         low = position.detach().floor()
@@ -122,7 +122,7 @@ def _neighbours(
         ]
     at = _into(position, size, padding, corners)
     if mode == "nearest":
-        return [(at.detach().round(), None)]
+        return [(at.detach().round(), at.sign() * 0 + 1)]  # a gradient of zeros, not none
     low = at.detach().floor()
     part = at - low
     return [(low, 1 - part), (low + 1, part)]
@@ -197,9 +197,7 @@ def _sample(input: Tensor, grid: Tensor, mode: str, padding: str, corners: bool)
         part = _read(flat, [at for at, _ in corner], size, padding == "zeros")
         weight: Any = None
         for _, w in corner:
-            if w is not None:
-                weight = w if weight is None else weight * w
-        if weight is not None:
-            part = part * weight.unsqueeze(1)
+            weight = w if weight is None else weight * w
+        part = part * weight.unsqueeze(1)
         total = part if total is None else total + part
     return total.reshape(*input.shape[:2], *grid.shape[1:-1])  # type: ignore[no-any-return]

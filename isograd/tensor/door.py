@@ -231,11 +231,17 @@ def _on_device(xp: Any, index: int | None) -> AbstractContextManager[Any]:
     return context
 
 
+def _looks_into(seen: Any, memory: Any) -> bool:
+    base = seen.base
+    if seen is memory or (base is not None and (base is memory or base is memory.base)):
+        return True
+    # CuPy's as_strided sets no base
+    return seen.__class__ is not _ndarray and seen.data.mem is memory.data.mem
+
+
 def _link_view(out: Tensor, source: Tensor, primitive: Primitive, params: dict[str, Any]) -> None:
     """Tie a view to its base, if the result really looks into the source's memory."""
-    seen, memory = out._array, source._array
-    base = seen.base
-    if seen is not memory and (base is None or (base is not memory and base is not memory.base)):
+    if not _looks_into(out._array, source._array):
         return
     root = source if source._base is None else source._base
     out._base = root

@@ -49,7 +49,9 @@ def elementwise_source(kernel: Any, dtypes: dict[str, Any], contiguous: bool = T
         else _kernel._ArgInfo(SCALAR, _scalar.CScalar, dtype(p), 0, True, True)
         for i, p in enumerate(parameters)
     ]
-    infos.append(_kernel._ArgInfo(INDEXER, _carray.Indexer, None, 1 if contiguous else 2, True, True))
+    infos.append(
+        _kernel._ArgInfo(INDEXER, _carray.Indexer, None, 1 if contiguous else 2, True, True)
+    )
     code = _kernel._get_elementwise_kernel_code(
         tuple(infos), types, kernel.params, kernel.operation, kernel.name, kernel.preamble,
         **kernel.kwargs,

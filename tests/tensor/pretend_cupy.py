@@ -388,7 +388,18 @@ def _floating_only(name: str) -> Any:
     return call
 
 
-SPECIAL: dict[str, Any] = {"repeat": _repeat, "where": _where, "asnumpy": np.array}
+def _diagonal(*args: Any, **kwargs: Any) -> Any:
+    seen = np.diagonal(*args, **kwargs)
+    seen.flags.writeable = True
+    return seen
+
+
+SPECIAL: dict[str, Any] = {
+    "diagonal": _diagonal,
+    "repeat": _repeat,
+    "where": _where,
+    "asnumpy": np.array,
+}
 for _name in ("cholesky", "qr", "svd", "eigh", "eig", "solve", "inv", "det", "slogdet", "eigvalsh"):
     SPECIAL[f"linalg.{_name}"] = _floating_only(_name)
 for _module in (erf, gamma, bessel, oscillating):

@@ -21,6 +21,23 @@ from tests.checks import draw
 from tests.tensor import pretend_cupy
 
 SAMPLED = [r for _, r in sorted(PRIMITIVES.items()) if r.samples is not None]
+FLOATING = ["float64", "float32", "bfloat16", "float16"]
+OTHERS = ["complex128", "int64", "bool"]
+ANY_DTYPE = {
+    "arithmetic", "clamp", "combination", "comparison", "counting", "elementwise", "gathering",
+    "indexing", "integers", "logical", "masking", "piecewise", "reduction", "rounding",
+    "scattering", "searching", "selection", "shape", "sorting", "subscript",
+}  # fmt: skip
+MEANINGLESS = {
+    ("scatter_reduce", "complex128"),
+    ("logcumsumexp", "int64"),
+    ("logcumsumexp", "bool"),
+}
+CASES = [(r, d) for r in SAMPLED for d in FLOATING]
+CASES += [
+    (r, d) for r in SAMPLED for d in OTHERS
+    if r.forward.__module__.rsplit(".")[-1] in ANY_DTYPE and (r.name, d) not in MEANINGLESS
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -38,7 +55,7 @@ def tensors(inputs: Any, device: str, d: Any) -> list[Any]:
         t = wrap(v.copy())
         t = t.to(d) if v.dtype.kind == "f" else t
         t = t.to(device).detach()
-        out.append(t.requires_grad_() if v.dtype.kind in "fc" else t)
+        out.append(t.requires_grad_() if t.is_floating_point() or t.is_complex() else t)
     return out
 
 
@@ -55,9 +72,9 @@ def run(record: Primitive, inputs: list[Any], params: dict[str, Any]) -> list[An
     return outputs + grads
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning", "ignore:invalid:RuntimeWarning")
-@pytest.mark.parametrize("record", SAMPLED, ids=lambda r: r.name)
+@pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
+@pytest.mark.parametrize(("record", "dtype"), CASES, ids=[f"{r.name}-{d}" for r, d in CASES])
 def test_the_pretended_gpu_gives_the_cpus_numbers(record: Primitive, dtype: str) -> None:
     assert record.samples is not None
     d = getattr(torch, dtype)
@@ -69,7 +86,7 @@ def test_the_pretended_gpu_gives_the_cpus_numbers(record: Primitive, dtype: str)
         try:
             want = run(record, tensors(inputs, "cpu", d), params)
         except (TypeError, NotImplementedError, RuntimeError, ValueError):
-            if d.itemsize > 2:
+            if record.differentiable and dtype in ("float64", "float32"):
                 raise
             continue  # not for this dtype on the CPU either
         got = run(record, tensors(inputs, "cuda", d), params)
@@ -82,5 +99,5 @@ def test_the_pretended_gpu_gives_the_cpus_numbers(record: Primitive, dtype: str)
                 t.detach().cpu().to(torch.float64 if t.is_floating_point() else t.dtype).numpy()
                 for t in (a, b)
             )
-            rtol = {8: 1e-9, 4: 1e-4, 2: 5e-2}[d.itemsize]
+            rtol = {4: 1e-4, 2: 5e-2}.get(d.itemsize, 1e-9)
             np.testing.assert_allclose(y, x, rtol, rtol)

@@ -110,7 +110,7 @@ class _Walk:
                 self._ready(target)
         while self.heap:
             node = heappop(self.heap)[1]
-            grad = self.buffers.pop(node, None)
+            grad = self._take(node)
             if node.pre_hooks is not None and grad is not None:
                 grad = _pre_hooks(node, grad)
             if node in self.capture:
@@ -159,6 +159,14 @@ class _Walk:
             return
         have = self.buffers.get(target)
         self.buffers[target] = g if have is None else self._sum(have, g)
+
+    def _take(self, target: Any) -> Any:
+        """What came together for a target; from here on others may hold it, so it is not ours."""
+        grad = self.buffers.pop(target, None)
+        if self.owned:
+            for g in grad if grad.__class__ is list else (grad,):
+                self.owned.discard(id(g))
+        return grad
 
     def _sum(self, a: Tensor, b: Tensor) -> Tensor:
         if self.create:
@@ -240,7 +248,7 @@ class _Walk:
             self.captured[i] = found
 
     def _leaf(self, leaf: Tensor) -> None:
-        g = self.buffers.pop(leaf, None)
+        g = self._take(leaf)
         if g is None:
             return
         if leaf._hooks:

@@ -222,3 +222,17 @@ def test_complex_gradients_follow_torch() -> None:
     z = torch.tensor([1 + 2j], dtype=torch.complex128, requires_grad=True)
     (z * z.conj()).real.sum().backward()
     np.testing.assert_allclose(z.grad.numpy(), [2 + 4j])
+
+
+def test_a_sum_that_was_passed_on_is_not_added_to() -> None:
+    """The sum of h's two gradients goes to a and to b; what a gets later must not reach b."""
+    x = torch.ones(2, requires_grad=True)
+    y = torch.ones(2, requires_grad=True)
+    a, b = x * 1, y * 1
+    early = a * 10
+    h = a + b
+    (h * 2 + h * 3 + early).sum().backward()
+    assert x.grad is not None
+    assert y.grad is not None
+    assert x.grad.tolist() == [15, 15]
+    assert y.grad.tolist() == [5, 5]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from isograd.tensor.core import Tensor
+from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.door import apply
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.primitives.matrices import (
@@ -106,12 +106,29 @@ def linalg_solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bo
     except LinAlgError:
         if check_errors:
             raise
-        bad = A.det() == 0
-        healthy = A + bad.to(A.dtype).reshape(*bad.shape, 1, 1) * eye_like(A) * float("nan")
-        result = linalg_solve(healthy.nan_to_num() if bool(bad.all()) else healthy, B, left=left)
-        return named_result("linalg_solve_ex", names, (result * float("nan"), bad.int()))
+        healthy, bad = _without_singular(A)
+        result = linalg_solve(healthy, B, left=left)
+        lost = bad.reshape((*bad.shape, *(1,) * (result.ndim - bad.ndim)))
+        result = result.masked_fill(lost, float("nan"))
+        return named_result("linalg_solve_ex", names, (result, bad.int()))
     info = A.new_zeros(A.shape[:-2]).int()
     return named_result("linalg_solve_ex", names, (result, info))
+
+
+def _without_singular(A: Tensor) -> tuple[Tensor, Tensor]:
+    """The matrices with the identity in the place of singular ones, and which these are."""
+    bad = [_singular(matrix) for matrix in A.detach().reshape(-1, *A.shape[-2:])]
+    found = wrap(np.array(bad).reshape(A.shape[:-2])).to(A.device)
+    lost = found.reshape((*found.shape, 1, 1))
+    return A.masked_fill(lost, 0) + eye_like(A) * lost.to(A.dtype), found
+
+
+def _singular(matrix: Tensor) -> bool:
+    try:
+        solve_system(matrix, eye_like(matrix))
+    except LinAlgError:
+        return True
+    return False
 
 
 # -- triangular systems

@@ -25,6 +25,7 @@ __all__ = ["ADDRESS_VARIABLE", "Line", "Rank", "Switchboard"]
 
 ADDRESS_VARIABLE = "ISOGRAD_LAUNCHER"  # token@address:port,address:port
 _CONNECT_SECONDS = 10.0
+_HIGHEST_DESCRIPTOR = 4096  # a table of descriptors grows with the highest
 
 
 @dataclass
@@ -173,7 +174,7 @@ class Line:
 
     def __init__(self, address: str, rank: int, log: str) -> None:
         token, _, places = address.partition("@")
-        self._socket: socket.socket | None = _connected(places.split(","))
+        self._socket: socket.socket | None = _first_to_close(_connected(places.split(",")))
         hello = {"token": token, "rank": rank, "pid": os.getpid(), "host": socket.gethostname()}
         self._send(hello | {"log": log})
         os.register_at_fork(after_in_child=self._forget)
@@ -222,6 +223,27 @@ def _connected(places: list[str]) -> socket.socket:
                 "mpirun -n N isograd run script.py"
             )
         time.sleep(0.2)
+
+
+def _first_to_close(connection: socket.socket) -> socket.socket:
+    """Move a connection to a high descriptor.
+
+    Linux (since 4.4) closes the files of a killed process from the highest descriptor down. Its
+    peers end too, as soon as they see their MPI connections closed; ours must close before.
+    """
+    try:
+        import fcntl
+        import resource
+    except ImportError:
+        return connection
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit == resource.RLIM_INFINITY or limit > _HIGHEST_DESCRIPTOR:
+        limit = _HIGHEST_DESCRIPTOR
+    descriptor = fcntl.fcntl(connection.fileno(), fcntl.F_DUPFD_CLOEXEC, max(0, limit - 64))
+    moved = socket.socket(fileno=descriptor)
+    moved.settimeout(connection.gettimeout())
+    connection.close()
+    return moved
 
 
 def _own_addresses() -> Iterator[str]:

@@ -5,6 +5,8 @@ Run: python -m pytest tests/launch/test_control.py
 
 import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -47,6 +49,35 @@ def test_hello_bye_failed_and_lost_in_order(board):
     board.poll(0.1)
     assert len(board.ended) == 3  # an end is final
     assert not lines[0].failed({})
+
+
+KILLED = """
+import os, signal, socket, sys
+from isograd.launch.control import Line
+line = Line(sys.argv[1], 0, "")
+peers = [socket.create_connection(("127.0.0.1", int(sys.argv[2]))) for _ in range(20)]
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the order in which Linux closes files")
+def test_a_killed_rank_is_noticed_before_its_peers_can_be(board):
+    seen = []  # ranks known to be lost whenever a peer sees its connection close
+
+    def note(peer: socket.socket) -> None:
+        board.unwatch(peer.fileno())
+        seen.append(len(board.ended))
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        with subprocess.Popen([sys.executable, "-c", KILLED, board.address, port]):
+            peers = [server.accept()[0] for _ in range(20)]
+            for peer in peers:
+                board.watch(peer.fileno(), lambda peer=peer: note(peer))
+            poll_until(board, lambda: len(seen) == 20)
+        for peer in peers:
+            peer.close()
+    assert seen == [1] * 20
 
 
 def test_strangers_are_not_heard(board):

@@ -12,9 +12,9 @@ from isograd.nn import init
 from isograd.nn.attention import MultiheadAttention
 from isograd.nn.containers import ModuleList
 from isograd.nn.dropout import Dropout
+from isograd.nn.layernorm import LayerNorm
 from isograd.nn.linear import Linear
 from isograd.nn.module import Module
-from isograd.nn.layernorm import LayerNorm
 from isograd.tensor.core import Tensor
 from isograd.tensor.creation import full
 from isograd.tensor.dtypes import bool_

@@ -77,11 +77,18 @@ _silu: Primitive = Primitive(
 # -- gelu: x * Phi(x), Phi the normal distribution function (Hendrycks and Gimpel 2016)
 
 
+def _tanh_inner(xp: Any, x: Any) -> Any:
+    """tanh(K (x + 0.044715 x^3)), in one buffer."""
+    out = x * x
+    out *= _CUBE
+    out += 1
+    out *= x
+    out *= _K
+    return xp.tanh(out, out=out)
+
+
 def _gelu_forward(xp: Any, x: Any, *, approximate: bool) -> Any:
-    if approximate:
-        out = xp.tanh(_K * (x + _CUBE * x * x * x))
-    else:
-        out = _erf(xp, x * x.dtype.type(_ROOT_HALF))
+    out = _tanh_inner(xp, x) if approximate else _erf(xp, x * x.dtype.type(_ROOT_HALF))
     out += 1
     out *= x
     out *= 0.5
@@ -89,23 +96,25 @@ def _gelu_forward(xp: Any, x: Any, *, approximate: bool) -> Any:
 
 
 def _gelu_backward_forward(xp: Any, dy: Any, x: Any, *, approximate: bool) -> Any:
-    square = x * x
+    slope = x * x
     if approximate:
-        t = xp.tanh(_K * x * (1 + _CUBE * square))
-        out = (1 - t * t) * x
-        out *= _K * (1 + 3 * _CUBE * square)
-        out += t
+        out = _tanh_inner(xp, x)
+        slope *= 3 * _CUBE * _K
+        slope += _K
+        slope *= x
+        slope *= 1 - out * out
+        out += slope
         out += 1
         out *= 0.5
     else:
         out = _erf(xp, x * x.dtype.type(_ROOT_HALF))
         out += 1
         out *= 0.5
-        square *= -0.5
-        xp.exp(square, out=square)
-        square *= x
-        square *= _DENSITY
-        out += square
+        slope *= -0.5
+        xp.exp(slope, out=slope)
+        slope *= x
+        slope *= _DENSITY
+        out += slope
     out *= dy
     return out
 

@@ -71,9 +71,10 @@ def _wide(x: Any) -> Any:
 
 
 def _inner(xp: Any, a: Any, b: Any, axes: Ints) -> Any:
-    """Sum of products over axes, kept; without a temporary for rows."""
-    if xp is np and axes == (1,) and a.ndim == 2:
-        return np.vecdot(a, b)[:, None]
+    """Sum of products over axes, kept; along a long last axis without a temporary."""
+    if xp is np and axes[-1] == a.ndim - 1 and (a.ndim == 2 or a.shape[-1] >= 16):
+        out = np.vecdot(a, b)[..., None]
+        return np.add.reduce(out, axis=axes[:-1], keepdims=True) if axes[1:] else out
     return xp.sum(a * b, axis=axes, keepdims=True)
 
 
@@ -123,7 +124,7 @@ def _normalizer_backward(geometry: Geometry) -> Callable[..., Any]:
         if needs[2]:
             db = xp.add.reduce(g, axis=view.spread).reshape(-1)
         if needs[1]:
-            dw = _columns(xp, g, normal, view).reshape(-1)
+            dw = _inner(xp, g, normal, view.spread).reshape(-1)
         if needs[0]:
             dx = g if w is None else g * _wide(w).reshape(view.affine)
             shift = xp.add.reduce(dx, axis=view.axes, keepdims=True)
@@ -141,10 +142,6 @@ def _normalizer_backward(geometry: Geometry) -> Callable[..., Any]:
         return tuple([empty if v is None else v for v in (dx, dw, db)])
 
     return forward
-
-
-def _columns(xp: Any, g: Any, normal: Any, view: View) -> Any:
-    return xp.add.reduce(g * normal, axis=view.spread)
 
 
 def _vjp(geometry: Geometry, backward: Callable[[], Primitive]) -> Callable[..., Any]:
@@ -296,7 +293,7 @@ def _rms_backward(xp: Any, g: Any, x: Any, w: Any, rstd: Any, *, dims: int, need
     normal = x * rstd
     dx = dw = xp.empty(0, g.dtype)
     if needs[1]:
-        dw = _columns(xp, g, normal, view).reshape(-1)
+        dw = _inner(xp, g, normal, view.spread).reshape(-1)
     if needs[0]:
         h = g if w is None else g * _wide(w).reshape(view.affine)
         normal *= _inner(xp, h, normal, view.axes) / x.dtype.type(view.size)

@@ -41,10 +41,12 @@ def test_values() -> None:
     assert_close(got, x / np.sqrt((x**2).mean((1, 2), keepdims=True) + 1e-5) * w, "float64")
 
 
+@pytest.mark.parametrize("length", [5, 20])
 @pytest.mark.parametrize("name", CASES)
-def test_both_gradients_agree(name: str) -> None:
-    """One record without ``create_graph``, Tensor operations with it."""
-    call, shape, affine = CASES[name]
+def test_both_gradients_agree(name: str, length: int) -> None:
+    """One record without ``create_graph``, Tensor operations with it; short and long rows."""
+    call, *shapes = CASES[name]
+    shape, affine = (tuple(length if n == 5 else n for n in s) for s in shapes)
     make = draw(1)
     leaves = [isograd.tensor(make(*s), requires_grad=True) for s in (shape, affine, affine)]
     out = call(*leaves)

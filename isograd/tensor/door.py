@@ -235,8 +235,9 @@ def _looks_into(seen: Any, memory: Any) -> bool:
     base = seen.base
     if seen is memory or (base is not None and (base is memory or base is memory.base)):
         return True
-    # CuPy's as_strided sets no base
-    return seen.__class__ is not _ndarray and seen.data.mem is memory.data.mem
+    if seen.__class__ is _ndarray:  # as_strided puts an object of its own between
+        return base is not None and np.may_share_memory(seen, memory)
+    return bool(seen.data.mem is memory.data.mem)  # CuPy's as_strided sets no base
 
 
 def _link_view(out: Tensor, source: Tensor, primitive: Primitive, params: dict[str, Any]) -> None:

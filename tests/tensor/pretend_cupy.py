@@ -69,8 +69,9 @@ class Flags:
 
 def root(host: Any) -> Any:
     """The array that owns the memory."""
-    while isinstance(host.base, np.ndarray):
-        host = host.base
+    below = host
+    while (below := getattr(below, "base", None)) is not None:
+        host = below if isinstance(below, np.ndarray) else host
     return host
 
 
@@ -487,7 +488,8 @@ class ElementwiseKernel:
         kinds = "\n".join(f"typedef {C_TYPES[t]} {k};" for k, t in known.items() if k != C_TYPES[t])
         names = ", ".join([*heads, "long long _n"])
         source = (
-            "#include <cmath>\n#include <complex>\n#include <cstddef>\nusing namespace std;\n#define __device__\n"
+            "#include <cmath>\n#include <complex>\n#include <cstddef>\n"
+            "using namespace std;\n#define __device__\n"
             f'{kinds}\n{self.preamble}\nextern "C" void run({names}) {{\n'
             f"for (ptrdiff_t i = 0; i < _n; ++i) {{ {' '.join(loads)}\n{self.body}\n}} }}"
         )
@@ -587,7 +589,8 @@ def pretended() -> Iterator[Any]:
     made = PretendBackend()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {
-            "cupy": module(), "cupyx": cupyx, "cupyx.scipy.special": special, "isograd.kernels.cublas": cublas,
+            "cupy": module(), "cupyx": cupyx, "cupyx.scipy.special": special,
+            "isograd.kernels.cublas": cublas,
         }.items():  # fmt: skip
             patch.setitem(sys.modules, name, value)
         patch.setattr(backends, "_cupy_backend", lambda: made)

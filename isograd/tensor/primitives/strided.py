@@ -33,7 +33,7 @@ _as_strided = Primitive(
     "as_strided",
     lambda xp, x, *, shape, strides, offset: xp.lib.stride_tricks.as_strided(
         x.reshape(-1)[offset:], shape, [s * x.itemsize for s in strides]
-    ),
+    ).view(),  # CuPy's result names no base, a view of it does
     vjp={"x": lambda g, x_shape, shape, strides, offset: _strided_backward(
         g, x_shape, shape, strides, offset)},
     view=True,
@@ -93,7 +93,7 @@ def _windows_forward(xp: Any, x: Any, *, dim: int, size: int, step: int) -> Any:
     count = (x.shape[dim] - size) // step + 1
     shape = (*x.shape[:dim], count, *x.shape[dim + 1 :], size)
     strides = (*x.strides[:dim], x.strides[dim] * step, *x.strides[dim + 1 :], x.strides[dim])
-    return xp.lib.stride_tricks.as_strided(x, shape, strides)
+    return xp.lib.stride_tricks.as_strided(x, shape, strides).view()  # see as_strided
 
 
 def _windows_vjp(g: Tensor, x_shape: Any, dim: int, size: int, step: int) -> Tensor:

@@ -57,3 +57,15 @@ def test_where_keeps_nan_out_of_the_gradient() -> None:
     x = torch.tensor([0.0, 4.0], requires_grad=True)
     torch.where(x > 0, x, 1.0).sum().backward()
     assert x.grad is not None and x.grad.tolist() == [0.0, 1.0]
+
+
+def test_relu_gradient_of_large_tensors() -> None:
+    """The bit mask on large host arrays: as ``where``, also for infinite gradients and nan."""
+    x = torch.randn(100, 100)
+    x[0, 0] = float("nan")
+    x.requires_grad_()
+    g = torch.randn(100, 100)
+    g[1] = float("inf")
+    torch.relu(x).backward(g)
+    host, want = x.detach().numpy(), g.numpy()
+    np.testing.assert_array_equal(x.grad.numpy(), np.where(host <= 0, np.float32(0), want))

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What only happens between hosts, tried on this one: ssh, Slurm, killed ranks, lost hosts. Linux, root.
-# Run: make test-cluster (under three minutes; packages it needs: cluster/install_lab.sh).
+# Run: make test-cluster (a bit over two minutes; packages it needs: cluster/install_lab.sh).
 # Where it cannot run it says why and ends with 0.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -77,7 +77,7 @@ PY
 
 # a folder to start jobs from, as a user's copy of the repository with `isograd` in PATH
 mkdir -p "$lab/home" "$lab/bin"
-ln -s "${EXAMPLES:-$PWD/examples}" "$lab/home/examples"
+ln -s "$PWD/examples" "$lab/home/examples"
 printf '#!/bin/sh\nexec "%s" -m isograd.launch "$@"\n' "$python" >"$lab/bin/isograd"
 chmod +x "$lab/bin/isograd"
 export PATH=$lab/bin:$PATH PYTHONPATH=$PWD PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=1

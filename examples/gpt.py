@@ -125,8 +125,8 @@ def plot(history, path):
 
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    numbers = {"steps": 300, "batch": 32, "context": 128, "layers": 5, "heads": 4, "width": 128,
-               "lr": 3e-3, "seed": 1337, "every": 50, "text": 4_000_000, "stop": 10**9}  # fmt: skip
+    numbers = {"steps": 600, "batch": 32, "context": 64, "layers": 4, "heads": 4, "width": 144,
+               "lr": 4e-3, "seed": 1337, "every": 100, "text": 4_000_000, "stop": 10**9}  # fmt: skip
     for name, value in numbers.items():  # batch: of all ranks; every: steps between checkpoints
         p.add_argument(f"--{name}", type=type(value), default=value)
     p.add_argument("--device", default="cpu")
@@ -146,7 +146,7 @@ def main():
     train, held_out = read_text(args.text)
     model = GPT(128, args.context, args.layers, args.heads, args.width).to(args.device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.lr, betas=(0.9, 0.95))
-    warm = max(1, min(20, args.steps // 10))
+    warm = max(1, min(50, args.steps // 10))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda s: min((s + 1) / warm, 0.55 + 0.45 * math.cos(math.pi * s / args.steps))
     )

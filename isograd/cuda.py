@@ -54,7 +54,7 @@ def set_device(device: Any) -> None:
     _xp().cuda.runtime.setDevice(index)
 
 
-class device:  # noqa: N801 (torch's name)
+class device:
     """``with cuda.device(i):`` device ``i`` is current inside the block."""
 
     def __init__(self, device: Any) -> None:
@@ -75,7 +75,7 @@ def synchronize(device: Any = None) -> None:
 
 
 def get_device_properties(device: Any = None) -> Any:
-    """The driver's description of a device; ``.name``, ``.total_memory`` (bytes), ``.major``, ..."""
+    """The driver's description: ``.name``, ``.total_memory`` (bytes), ``.major``, ..."""
     raw = _xp().cuda.runtime.getDeviceProperties(_index(device))
     fields = {k: v.decode() if isinstance(v, bytes) else v for k, v in raw.items()}
     fields["total_memory"] = fields["totalGlobalMem"]
@@ -143,14 +143,14 @@ def empty_cache() -> None:
         _xp().get_default_pinned_memory_pool().free_all_blocks()
 
 
-def Stream(device: Any = None, priority: int = 0) -> Any:  # noqa: N802 (torch's name)
+def Stream(device: Any = None, priority: int = 0) -> Any:
     """A queue of work on a device; ``with cuda.stream(s):`` makes it current."""
     with _xp().cuda.Device(_index(device)):
         return _xp().cuda.Stream(non_blocking=True, priority=priority)
 
 
-def Event(enable_timing: bool = False, blocking: bool = False, interprocess: bool = False) -> Any:  # noqa: N802
-    """A point in a stream's order: ``record``, ``synchronize``, ``query``, ``elapsed_time`` (ms)."""
+def Event(enable_timing: bool = False, blocking: bool = False, interprocess: bool = False) -> Any:
+    """A point in a stream's order; ``elapsed_time`` is in milliseconds."""
     if interprocess:
         raise NotImplementedError("Event: interprocess=True is not supported")
     return backend_for(_device("cuda")).event(timing=enable_timing)

@@ -1,6 +1,6 @@
 """Faults planted on purpose: pytest plugins that break one thing each (see test_planted_faults).
 
-    ISOGRAD_PLANT=broken_gradient pytest -p tests.plants tests/tensor/test_records.py
+ISOGRAD_PLANT=broken_gradient pytest -p tests.plants tests/tensor/test_records.py
 """
 
 from __future__ import annotations

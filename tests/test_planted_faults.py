@@ -1,6 +1,6 @@
 """The suite notices what it is there to notice: three faults planted on purpose make it fail.
 
-    pytest tests/test_planted_faults.py
+pytest tests/test_planted_faults.py
 """
 
 from __future__ import annotations
@@ -16,7 +16,11 @@ ROOT = Path(__file__).parents[1]
 CASES = {
     "broken_gradient": ["tests/tensor/test_records.py", "-k", "test_gradients and tanh"],
     "swapped_bucket_order": ["tests/distributed/test_ddp.py", "-k", "TestLocalTwo and whole_batch"],
-    "wrong_fingerprint": ["tests/distributed/test_local.py", "-k", "TestTwoRanks and (swapped or other or wrong)"],
+    "wrong_fingerprint": [
+        "tests/distributed/test_local.py",
+        "-k",
+        "TestTwoRanks and (swapped or other or wrong)",
+    ],
 }
 
 

@@ -29,4 +29,4 @@ __all__ = [
 
 def Variable(data: Tensor, requires_grad: bool = False, volatile: bool = False) -> Tensor:
     """Legacy: a tensor over the same memory."""
-    return data.detach().requires_grad_(requires_grad)  # type: ignore[no-any-return]
+    return data.detach().requires_grad_(requires_grad)

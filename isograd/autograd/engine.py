@@ -304,7 +304,7 @@ def _reduce_to(g: Tensor, shape: Any, node: Node) -> Tensor:
     if len(have) < len(shape) or any(
         h == 1 and s != 1 for h, s in zip(have[len(have) - len(shape) :], shape, strict=True)
     ):
-        return g.expand(shape)  # type: ignore[no-any-return]
+        return g.expand(shape)
     extra = len(have) - len(shape)
     dims = list(range(extra))
     for i, (h, s) in enumerate(zip(have[extra:], shape, strict=True)):
@@ -317,7 +317,7 @@ def _reduce_to(g: Tensor, shape: Any, node: Node) -> Tensor:
             dims.append(extra + i)
     if dims:
         g = g.sum(dims, keepdim=True)
-    return g.reshape(shape)  # type: ignore[no-any-return]
+    return g.reshape(shape)
 
 
 def _cast_to(g: Tensor, kind: Any) -> Tensor:
@@ -326,7 +326,7 @@ def _cast_to(g: Tensor, kind: Any) -> Tensor:
     from_dtype = g._array.dtype
     if from_dtype == kind:
         return g
-    return g.to(from_numpy(kind))  # type: ignore[no-any-return]
+    return g.to(from_numpy(kind))
 
 
 def _check_nan(node: Node, results: Any) -> None:

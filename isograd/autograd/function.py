@@ -88,7 +88,7 @@ class FunctionCtx(Node):
                 f"at version {cell[0]}; expected version {version} instead"
             )
         if output is None:
-            return value  # type: ignore[no-any-return]
+            return value
         new = wrap(value._array)
         new._version_cell, new._node, new._index = cell, self, output
         new._requires_grad = True
@@ -135,7 +135,7 @@ class FunctionCtx(Node):
 
     def _zeros(self, i: int) -> Tensor:
         array, shape = self._output_kinds[i]
-        return wrap(array).new_zeros(shape)  # type: ignore[no-any-return]
+        return wrap(array).new_zeros(shape)
 
 
 class Function:
@@ -269,7 +269,7 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
 class _Undifferentiable(Function):
     @staticmethod
     def forward(ctx: Any, value: Tensor, *grads: Any) -> Tensor:
-        return value.clone()  # type: ignore[no-any-return]
+        return value.clone()
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:

@@ -111,7 +111,10 @@ class GraphRecorder:
     ) -> None:
         values = inputs[-1 - saved[0] :] if saved[0] < 0 else tuple([inputs[i] for i in saved])
         if hooks is not None:
-            values = tuple(Packed(v, hooks[0], hooks[1], is_output=False) if _packable(v) else v for v in values)
+            values = tuple(
+                Packed(v, hooks[0], hooks[1], is_output=False) if _packable(v) else v
+                for v in values
+            )
         node.saved = values
         versions = []
         for v in values:
@@ -187,7 +190,7 @@ def _replay(g: Tensor, chain: tuple[Any, ...]) -> Tensor:
 
 
 def _zero_view(g: Tensor, chain: tuple[Any, ...]) -> Tensor:
-    return apply(view_scatter, g, g.new_zeros(()), chain=chain)  # type: ignore[no-any-return]
+    return apply(view_scatter, g, g.new_zeros(()), chain=chain)
 
 
 view_scatter = Primitive(

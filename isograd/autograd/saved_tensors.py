@@ -41,6 +41,6 @@ class save_on_cpu(saved_tensors_hooks):
 
         def unpack(packed: tuple[Any, Tensor]) -> Tensor:
             home, tensor = packed
-            return tensor.to(home)  # type: ignore[no-any-return]
+            return tensor.to(home)
 
         super().__init__(pack, unpack)

@@ -221,7 +221,7 @@ class Module(HookedModule, StatefulModule):
             found = getattr(found, part)
             if not isinstance(found, Module):
                 raise AttributeError(f"`{part}` is not an nn.Module")
-        return found  # type: ignore[no-any-return]
+        return found
 
     def get_parameter(self, target: str) -> Parameter:
         """The parameter at a path such as ``"encoder.weight"``."""
@@ -235,7 +235,7 @@ class Module(HookedModule, StatefulModule):
         owner, name, found = self._get_leaf(target)
         if name not in owner._buffers:
             raise AttributeError(f"`{name}` is not a buffer")
-        return found  # type: ignore[no-any-return]
+        return found
 
     def _get_leaf(self, target: str) -> tuple[Module, str, Any]:
         path, _, name = target.rpartition(".")
@@ -381,7 +381,7 @@ class Module(HookedModule, StatefulModule):
             )
 
         def convert(t: Tensor) -> Tensor:
-            return t.to(where, d if t.dtype.category > 1 else None)  # type: ignore[no-any-return]
+            return t.to(where, d if t.dtype.category > 1 else None)
 
         return self._apply(convert)
 

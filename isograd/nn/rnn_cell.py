@@ -125,7 +125,7 @@ class RNNCell(RNNCellBase):
         if self.nonlinearity not in ("tanh", "relu"):
             raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}")
         new = tanh(z) if self.nonlinearity == "tanh" else relu(z)
-        return new if batched else new.squeeze(0)  # type: ignore[no-any-return]
+        return new if batched else new.squeeze(0)
 
 
 class LSTMCell(RNNCellBase):

@@ -37,7 +37,7 @@ def _activation(which: Activation) -> Callable[[Tensor], Tensor]:
 
 def _causal_mask(size: int, device: Any = None, dtype: Any = None) -> Tensor:
     """(size, size): -inf above the diagonal, else 0."""
-    return full((size, size), -math.inf, dtype=dtype, device=device).triu(1)  # type: ignore[no-any-return]
+    return full((size, size), -math.inf, dtype=dtype, device=device).triu(1)
 
 
 def _is_causal(mask: Tensor | None, hint: bool | None, size: int) -> bool:
@@ -92,21 +92,21 @@ class _Layer(Module):
         self.activation = _activation(activation)
 
     def _feed_forward(self, x: Tensor) -> Tensor:
-        return self.linear2(self.dropout(self.activation(self.linear1(x))))  # type: ignore[no-any-return]
+        return self.linear2(self.dropout(self.activation(self.linear1(x))))
 
     def _residual(self, x: Tensor, i: int, block: Callable[[Tensor], Tensor]) -> Tensor:
         """``x + block(norm(x))`` or ``norm(x + block(x))``."""
         norm, drop = getattr(self, f"norm{i}"), getattr(self, f"dropout{i}")
         if self.norm_first:
-            return x + drop(block(norm(x)))  # type: ignore[no-any-return]
-        return norm(x + drop(block(x)))  # type: ignore[no-any-return]
+            return x + drop(block(norm(x)))
+        return norm(x + drop(block(x)))
 
     def _attend(
         self, name: str, x: Tensor, memory: Tensor | None, mask: Any, padding: Any, causal: bool
     ) -> Tensor:
         other = x if memory is None else memory
         attention = getattr(self, name)
-        return attention(  # type: ignore[no-any-return]
+        return attention(
             x, other, other, attn_mask=mask, key_padding_mask=padding, need_weights=False,
             is_causal=causal,
         )[0]  # fmt: skip
@@ -387,7 +387,7 @@ class Transformer(Module):
         memory = self.encoder(
             src, mask=src_mask, src_key_padding_mask=src_key_padding_mask, is_causal=src_is_causal
         )
-        return self.decoder(  # type: ignore[no-any-return]
+        return self.decoder(
             tgt, memory, tgt_mask=tgt_mask, memory_mask=memory_mask,
             tgt_key_padding_mask=tgt_key_padding_mask,
             memory_key_padding_mask=memory_key_padding_mask, tgt_is_causal=tgt_is_causal,

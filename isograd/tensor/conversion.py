@@ -60,7 +60,7 @@ _move: Primitive = Primitive(
 @public()
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     """A copy in memory of its own; gradients flow through."""
-    return apply(_clone, input)  # type: ignore[no-any-return]
+    return apply(_clone, input)
 
 
 @public(function=False)
@@ -73,7 +73,7 @@ def cast(input: Tensor, d: dtype, copy: bool = False) -> Tensor:
     """The tensor in another dtype; itself if it has that dtype already and no copy is asked."""
     if input.dtype is d:
         return clone(input) if copy else input
-    return apply(_cast, input, dtype=d)  # type: ignore[no-any-return]
+    return apply(_cast, input, dtype=d)
 
 
 def move(input: Tensor, where: device, copy: bool = False) -> Tensor:
@@ -82,7 +82,7 @@ def move(input: Tensor, where: device, copy: bool = False) -> Tensor:
     same = home == where or (home.type == where.type and where.index is None)
     if same:
         return clone(input) if copy else input
-    return apply(_move, input, where=where, home=home)  # type: ignore[no-any-return]
+    return apply(_move, input, where=where, home=home)
 
 
 def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, bool]:

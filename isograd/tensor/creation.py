@@ -202,7 +202,7 @@ def empty_strided(size: Any, stride: Any, *, dtype: DType | None = None, device:
     if 0 in size:
         return reshape(flat, tuple(size))
     out = flat.as_strided(size, stride).detach()
-    return out.requires_grad_(True) if requires_grad else out  # type: ignore[no-any-return]
+    return out.requires_grad_(True) if requires_grad else out
 
 
 def _like(name: str, value: Any, doc: str) -> Any:
@@ -273,7 +273,7 @@ def new_tensor(self: Tensor, data: Any, *, dtype: DType | None = None, device: A
 @public(function=False)
 def new(self: Tensor, *args: Any) -> Tensor:
     """Legacy: `Tensor(...)` with this tensor's dtype and device."""
-    return Tensor(*args).to(self.device, self.dtype)  # type: ignore[no-any-return]
+    return Tensor(*args).to(self.device, self.dtype)
 
 
 @public(method=False)

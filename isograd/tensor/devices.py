@@ -7,7 +7,7 @@ from typing import Any
 __all__ = ["CPU", "device"]
 
 
-class device:  # noqa: N801 (torch's name)
+class device:
     """Where a tensor's memory is: ``device("cpu")``, ``device("cuda:1")``, ``device("cuda", 1)``.
 
     Raises:
@@ -17,19 +17,21 @@ class device:  # noqa: N801 (torch's name)
     __slots__ = ("index", "type")
 
     def __init__(self, type: str | int | device = "cpu", index: int | None = None) -> None:
-        if isinstance(type, device):
-            type, index = type.type, type.index if index is None else index
-        elif isinstance(type, int):
-            type, index = "cuda", type
-        if ":" in type:
-            type, _, number = type.partition(":")
-            if not number.isdigit() or index is not None:
-                raise RuntimeError(f"Invalid device string: '{type}:{number}'")
-            index = int(number)
-        if type not in ("cpu", "cuda"):
-            raise RuntimeError(f"device: expected cpu or cuda[:index], got {type!r}")
-        self.type: str = type
         self.index: int | None = index
+        if isinstance(type, device):
+            name = type.type
+            self.index = type.index if index is None else index
+        elif isinstance(type, int):
+            name, self.index = "cuda", type
+        else:
+            name, colon, number = type.partition(":")
+            if colon:
+                if not number.isdigit() or index is not None:
+                    raise RuntimeError(f"Invalid device string: '{type}'")
+                self.index = int(number)
+        if name not in ("cpu", "cuda"):
+            raise RuntimeError(f"device: expected cpu or cuda[:index], got {name!r}")
+        self.type: str = name
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, device):

@@ -6,7 +6,7 @@ here asks them. Source: torch's "type promotion" documentation (tensor_attribute
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Any, Final
 
 import ml_dtypes
@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 
-class dtype:  # noqa: N801 (torch's name)
+class dtype:
     """An element type. ``np`` is the NumPy dtype, ``itemsize`` is in bytes."""
 
     __slots__ = ("category", "itemsize", "name", "np")
@@ -147,7 +147,7 @@ def set_default_dtype(d: dtype) -> None:
     Raises:
         TypeError: if ``d`` is not a floating-point dtype.
     """
-    if not isinstance(d, dtype) or not d.is_floating_point:
+    if not getattr(d, "is_floating_point", False):
         raise TypeError(f"set_default_dtype: expected a floating-point dtype, got {d!r}")
     _default[0] = d
 
@@ -155,7 +155,7 @@ def set_default_dtype(d: dtype) -> None:
 _SIGNED = {1: int8, 2: int16, 4: int32, 8: int64}
 
 
-@lru_cache(maxsize=None)
+@cache
 def promote_types(a: dtype, b: dtype) -> dtype:
     """The smallest dtype to which both may be converted, by torch's lattice.
 
@@ -186,7 +186,7 @@ def _promote_integers(a: dtype, b: dtype) -> dtype:
     return _SIGNED[max(2, signed.itemsize)]
 
 
-class finfo:  # noqa: N801 (torch's name)
+class finfo:
     """Limits of a floating-point dtype: bits, eps, max, min, tiny, smallest_normal, resolution."""
 
     def __init__(self, type: dtype | None = None) -> None:
@@ -194,7 +194,7 @@ class finfo:  # noqa: N801 (torch's name)
         if d.category < 2:
             raise TypeError(f"finfo: expected a floating-point dtype, got {d!r}; use iinfo")
         real = d.to_real()
-        info = ml_dtypes.finfo(real.np)
+        info: Any = ml_dtypes.finfo(real.np)  # type: ignore[no-untyped-call]
         self.bits = real.itemsize * 8
         self.eps = float(info.eps)
         self.max = float(info.max)
@@ -211,7 +211,7 @@ class finfo:  # noqa: N801 (torch's name)
         )
 
 
-class iinfo:  # noqa: N801 (torch's name)
+class iinfo:
     """Limits of an integer dtype: bits, max, min."""
 
     def __init__(self, type: dtype) -> None:

@@ -90,7 +90,7 @@ def fill_(self: Tensor, value: Any) -> Tensor:
 
 def _filled(t: Tensor, value: Any) -> Tensor:
     """A constant that depends on ``t`` with gradient 0, also where ``t`` is infinite."""
-    return t.masked_fill(t == t, value).masked_fill(t != t, value)  # type: ignore[no-any-return]
+    return t.masked_fill(t == t, value).masked_fill(t != t, value)
 
 
 def _fast_inplace(ufunc: str, slow: Callable[..., Any]) -> Callable[..., Any]:
@@ -105,14 +105,14 @@ def _fast_inplace(ufunc: str, slow: Callable[..., Any]) -> Callable[..., Any]:
             elif isinstance(other, Tensor) and other._array.dtype is array.dtype:
                 value = other._array
             else:
-                return slow(self, other, **kwargs)  # type: ignore[no-any-return]
+                return slow(self, other, **kwargs)
             if not recording(self, other) and array.dtype.itemsize > 2:
                 if getattr(value, "shape", ()) == array.shape or not getattr(value, "shape", ()):
                     if 0 not in array.strides:
                         numpy_ufunc(array, value, out=array)
                         self._bump()
                         return self
-        return slow(self, other, **kwargs)  # type: ignore[no-any-return]
+        return slow(self, other, **kwargs)
 
     method.__name__ = slow.__name__
     method.__doc__ = slow.__doc__

@@ -156,9 +156,7 @@ class Plan:
 
     def _call(self, primitive: Primitive, fn: Callable[..., Any]) -> Callable[[Any, Any], Any]:
         arguments = ", ".join(self._source(primitive, name) for name in _arguments(fn))
-        made: Callable[[Any, Any], Any] = eval(  # noqa: S307 (our own names only)
-            f"lambda node, g: fn({arguments})", {"fn": fn}
-        )
+        made: Callable[[Any, Any], Any] = eval(f"lambda node, g: fn({arguments})", {"fn": fn})
         return made
 
     def _source(self, primitive: Primitive, name: str) -> str:

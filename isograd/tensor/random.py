@@ -231,7 +231,7 @@ def _constant_of(made: Tensor, *parameters: Any) -> Tensor:
     if not recording(*parameters):
         return made
     first, second = (*parameters, 0.0)[:2]
-    return apply(_drawn, made, first, second)  # type: ignore[no-any-return]
+    return apply(_drawn, made, first, second)
 
 
 @public()

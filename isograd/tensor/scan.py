@@ -1,8 +1,8 @@
-"""Running reductions along a dimension, where the array library has them only for sum and product.
+"""Running reductions along a dimension, where the library has them only for sum and product.
 
-``ufunc.accumulate`` in NumPy. CuPy has none for maximum, minimum and logaddexp: there log2(n) passes
-each combine every place with the one ``step`` before it, the step doubling (Hillis and Steele, "Data
-parallel algorithms", 1986).
+``ufunc.accumulate`` in NumPy. CuPy has none for maximum, minimum and logaddexp: there log2(n)
+passes each combine every place with the one ``step`` before it, the step doubling (Hillis and
+Steele, "Data parallel algorithms", 1986).
 """
 
 from __future__ import annotations

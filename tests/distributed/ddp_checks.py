@@ -19,7 +19,6 @@ from isograd import nn
 from isograd.autograd.checkpoint import checkpoint
 from isograd.nn.parallel import DistributedDataParallel as DDP
 
-
 SEEDED = threading.Lock()  # threads that play ranks share the default generator
 
 

@@ -20,9 +20,13 @@ MODULES = {"": "cupy", "linalg": "cupy.linalg", "fft": "cupy.fft", "special": "c
 def parameters(thing: Any) -> list[str] | None:
     """Names of a function's parameters, ``*args`` and ``**kwargs`` with their stars; None: unknown."""
     try:
-        return [str(p).split(":")[0].split("=")[0] for p in inspect.signature(thing).parameters.values()]
+        return [
+            str(p).split(":")[0].split("=")[0] for p in inspect.signature(thing).parameters.values()
+        ]
     except (TypeError, ValueError):
-        found = re.match(r"\S*\w\((.*?)\)", thing.__doc__ or "")  # Cython writes it in the docstring
+        found = re.match(
+            r"\S*\w\((.*?)\)", thing.__doc__ or ""
+        )  # Cython writes it in the docstring
         if found is None:
             return None
         names = [part.split("=")[0].split()[-1] for part in found[1].split(",") if part.strip()]
@@ -32,7 +36,12 @@ def parameters(thing: Any) -> list[str] | None:
 def facts() -> dict[str, Any]:
     cupy = importlib.import_module("cupy")
     ufunc = importlib.import_module("cupy._core._kernel").ufunc
-    found: dict[str, Any] = {"version": cupy.__version__, "functions": {}, "ufuncs": {}, "ndarray": {}}
+    found: dict[str, Any] = {
+        "version": cupy.__version__,
+        "functions": {},
+        "ufuncs": {},
+        "ndarray": {},
+    }
     for prefix, module_name in MODULES.items():
         module = importlib.import_module(module_name)
         for name in sorted(dir(module)):

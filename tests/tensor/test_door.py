@@ -1,6 +1,6 @@
 """The one door: interpreters before execution, promotion, errors. Reference: torch's rules.
 
-    pytest tests/tensor/test_door.py
+pytest tests/tensor/test_door.py
 """
 
 from __future__ import annotations

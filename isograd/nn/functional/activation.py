@@ -37,7 +37,7 @@ def _finish(
     """``fn(input, ...)``, written into the input if asked."""
     if inplace:
         return write_into(input, fn, args, params, name + "_")
-    return fn(input, *args, **params)  # type: ignore[no-any-return]
+    return fn(input, *args, **params)
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -90,7 +90,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         weight = weight.reshape(1, -1, *(1,) * (input.ndim - 2)) if input.ndim > 1 else weight
     elif weight.ndim:
         weight = weight.reshape(())
-    return where(input > 0, input, weight * input)  # type: ignore[no-any-return]
+    return where(input > 0, input, weight * input)
 
 
 def rrelu(
@@ -151,12 +151,12 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
 
 def sigmoid(input: Tensor) -> Tensor:
     """``1 / (1 + exp(-input))``."""
-    return _sigmoid(input)  # type: ignore[no-any-return]
+    return _sigmoid(input)
 
 
 def tanh(input: Tensor) -> Tensor:
     """Hyperbolic tangent."""
-    return _tanh(input)  # type: ignore[no-any-return]
+    return _tanh(input)
 
 
 def _default_dim(name: str, ndim: int) -> int:
@@ -207,7 +207,7 @@ def gumbel_softmax(
         return soft
     index = soft.max(dim, keepdim=True)[1]
     one_hot = empty_like(logits).zero_().scatter_(dim, index, 1.0)
-    return one_hot - soft.detach() + soft  # type: ignore[no-any-return]
+    return one_hot - soft.detach() + soft
 
 
 def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
@@ -217,7 +217,7 @@ def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
 
 def softsign(input: Tensor) -> Tensor:
     """``input / (1 + |input|)``."""
-    return input / (input.abs() + 1)  # type: ignore[no-any-return]
+    return input / (input.abs() + 1)
 
 
 def logsigmoid(input: Tensor) -> Tensor:
@@ -237,7 +237,7 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
 
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """``input``, but 0 in ``[-lambd, lambd]``."""
-    return lines.hardshrink(input, bound=lambd)  # type: ignore[no-any-return]
+    return lines.hardshrink(input, bound=lambd)
 
 
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
@@ -248,12 +248,12 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """
     if lambd < 0:
         raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
-    return lines.softshrink(input, bound=lambd)  # type: ignore[no-any-return]
+    return lines.softshrink(input, bound=lambd)
 
 
 def tanhshrink(input: Tensor) -> Tensor:
     """``input - tanh(input)``."""
-    return input - _tanh(input)  # type: ignore[no-any-return]
+    return input - _tanh(input)
 
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
@@ -274,7 +274,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
             f"Halving dimension must be even, but dimension {dim} is size {input.shape[dim]}"
         )
     first, second = input.chunk(2, dim)
-    return first * _sigmoid(second)  # type: ignore[no-any-return]
+    return first * _sigmoid(second)
 
 
 def relu_(input: Tensor) -> Tensor:

@@ -72,7 +72,7 @@ def _spread_heads(t: Tensor, heads: int) -> Tensor:
             f"scaled_dot_product_attention: enable_gqa needs a number of query heads ({heads}) "
             f"that is a multiple of the key and value heads ({own})"
         )
-    return t.repeat_interleave(heads // own, -3)  # type: ignore[no-any-return]
+    return t.repeat_interleave(heads // own, -3)
 
 
 def _as_bias(mask: Tensor | None, like: Tensor) -> Tensor | None:
@@ -83,7 +83,7 @@ def _as_bias(mask: Tensor | None, like: Tensor) -> Tensor | None:
         raise AssertionError(
             f"only bool and floating types of mask are supported, got {mask.dtype}"
         )
-    return zeros(mask.shape, dtype=like.dtype, device=like.device).masked_fill(mask, -math.inf)  # type: ignore[no-any-return]
+    return zeros(mask.shape, dtype=like.dtype, device=like.device).masked_fill(mask, -math.inf)
 
 
 def _project(
@@ -121,7 +121,7 @@ def _project(
 def _heads(x: Tensor, batch: int, heads: int) -> Tensor:
     """(L, N, E) -> (N, heads, L, E / heads)"""
     length, _, width = x.shape
-    return x.reshape(length, batch, heads, width // heads).permute(1, 2, 0, 3)  # type: ignore[no-any-return]
+    return x.reshape(length, batch, heads, width // heads).permute(1, 2, 0, 3)
 
 
 def _check_masks(

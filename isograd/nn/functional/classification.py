@@ -51,15 +51,15 @@ def _rows(input: Tensor) -> Tensor:
     if input.ndim == 2:
         return input
     if input.ndim == 1:
-        return input.unsqueeze(0)  # type: ignore[no-any-return]
-    return input.movedim(1, -1).reshape(-1, input.shape[1])  # type: ignore[no-any-return]
+        return input.unsqueeze(0)
+    return input.movedim(1, -1).reshape(-1, input.shape[1])
 
 
 def _weights(target: Tensor, weight: Tensor | None, ignore: int, like: Tensor) -> Tensor:
     """What each row counts: its class's weight, 0 where ignored."""
     counts = target != ignore
     if weight is None:
-        return counts.to(like.dtype)  # type: ignore[no-any-return]
+        return counts.to(like.dtype)
     return weight[where(counts, target, 0)] * counts
 
 
@@ -73,9 +73,9 @@ def _finish(
     if weight is not None:
         loss = loss * counted
     if reduction == "none":
-        return loss.reshape(shape)  # type: ignore[no-any-return]
+        return loss.reshape(shape)
     if reduction == "mean":
-        return loss.sum() / counted.sum()  # type: ignore[no-any-return]
+        return loss.sum() / counted.sum()
     return reduce_loss(loss, reduction)
 
 
@@ -157,7 +157,7 @@ def _smoothed(
         picked = picked * _weights(flat, weight, ignore, picked)
     loss = (1 - spread) * picked + (spread / rows.shape[1]) * even
     if reduction == "mean":
-        return loss.sum() / _weights(flat, weight, ignore, loss).sum()  # type: ignore[no-any-return]
+        return loss.sum() / _weights(flat, weight, ignore, loss).sum()
     return loss.reshape(target.shape) if reduction == "none" else reduce_loss(loss, reduction)
 
 
@@ -184,7 +184,7 @@ def _soft(
     if weight is not None:
         product = product * weight.reshape(-1, *(1,) * (input.ndim - dim - 1))
     if reduction == "mean":
-        return -product.sum() / max(1, input.numel() // max(1, classes))  # type: ignore[no-any-return]
+        return -product.sum() / max(1, input.numel() // max(1, classes))
     return reduce_loss(-product.sum(dim), reduction)
 
 

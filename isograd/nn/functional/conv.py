@@ -146,7 +146,7 @@ def conv3d(
 def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tensor:
     """Convolution of (time, batch, channels) with (kernel, in, out)."""
     out = conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, padding=pad)
-    return out.permute(2, 0, 1)  # type: ignore[no-any-return]
+    return out.permute(2, 0, 1)
 
 
 def _transpose(

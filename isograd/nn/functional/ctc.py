@@ -95,7 +95,7 @@ def _losses(log_probs: Tensor, labels: Any, times: Any, lengths: Any, blank: int
     total = logsumexp(where(twice, last, _IMPOSSIBLE), 1)
     empty = wrap(times == 0).to(where_to)
     nothing = wrap(np.where(lengths == 0, 0.0, _IMPOSSIBLE).astype(log_probs.dtype.np))
-    return where(empty, -nothing.to(where_to), -total)  # type: ignore[no-any-return]
+    return where(empty, -nothing.to(where_to), -total)
 
 
 @public(method=False)
@@ -133,5 +133,5 @@ def ctc_loss(
     loss = loss + (p - p.detach())
     loss = where(impossible, 0.0 if zero_infinity else float("inf"), loss)
     if reduction == "mean":
-        return (loss / wrap(lengths).to(x.device).clamp(min=1).to(loss.dtype)).mean()  # type: ignore[no-any-return]
+        return (loss / wrap(lengths).to(x.device).clamp(min=1).to(loss.dtype)).mean()
     return loss.reshape(()) if single and reduction == "none" else reduce_loss(loss, reduction)

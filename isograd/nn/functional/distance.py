@@ -15,17 +15,17 @@ __all__ = ["cosine_similarity", "pairwise_distance", "pdist"]
 def _norm(x: Tensor, p: float, keepdim: bool = False) -> Tensor:
     """The p-norm over the last dimension; its gradient at 0 is 0."""
     if p == 1:
-        return x.abs().sum(-1, keepdim=keepdim)  # type: ignore[no-any-return]
+        return x.abs().sum(-1, keepdim=keepdim)
     if math.isinf(p):
         a = x.abs()
-        return a.amax(-1, keepdim) if p > 0 else a.amin(-1, keepdim)  # type: ignore[no-any-return]
+        return a.amax(-1, keepdim) if p > 0 else a.amin(-1, keepdim)
     if p == 0:
-        return (x != 0).to(x.dtype).sum(-1, keepdim=keepdim) + 0 * x.sum(-1, keepdim=keepdim)  # type: ignore[no-any-return]
+        return (x != 0).to(x.dtype).sum(-1, keepdim=keepdim) + 0 * x.sum(-1, keepdim=keepdim)
     total = (x * x if p == 2 else x.abs() ** p).sum(-1, keepdim=keepdim)
     zero = total == 0
     safe = where(zero, 1.0, total)
     root = safe.sqrt() if p == 2 else safe ** (1 / p)
-    return where(zero, 0.0, root)  # type: ignore[no-any-return]
+    return where(zero, 0.0, root)
 
 
 @public(method=False)
@@ -46,7 +46,7 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     rows = [i for i in range(input.shape[0]) for _ in range(i + 1, input.shape[0])]
     columns = [j for i in range(input.shape[0]) for j in range(i + 1, input.shape[0])]
     if not rows:
-        return input[:0].sum(1)  # type: ignore[no-any-return]
+        return input[:0].sum(1)
     return _norm(input[rows] - input[columns], p)
 
 
@@ -57,4 +57,4 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     x1, x2 = broadcast_tensors(x1, x2)
     dot = (x1 * x2).sum(dim)
     squares = [(x * x).sum(dim).clamp(min=eps * eps) for x in (x1, x2)]
-    return dot / (squares[0].sqrt() * squares[1].sqrt())  # type: ignore[no-any-return]
+    return dot / (squares[0].sqrt() * squares[1].sqrt())

@@ -120,7 +120,7 @@ def _alpha(input: Tensor, p: float, inplace: bool, shape: Any) -> Tensor:
         a = ((1 - p) * (1 + p * _SATURATION**2)) ** -0.5
         mask = keep_mask(x, p, shape)
         kept = mask.to(x.dtype)
-        return masked_scale(x, mask, a) + (kept - (1 - p)) * (a * _SATURATION)  # type: ignore[no-any-return]
+        return masked_scale(x, mask, a) + (kept - (1 - p)) * (a * _SATURATION)
 
     return write_into(input, drop, name="alpha_dropout_") if inplace else drop(input)
 

@@ -126,9 +126,9 @@ def embedding_bag(
     total = zeros((bags, weight.shape[1]), dtype=rows.dtype, device=rows.device)
     total = total.index_add(0, bag, rows)
     if mode == "sum":
-        return total  # type: ignore[no-any-return]
+        return total
     counts = bag.bincount(minlength=bags).clamp(min=1)
-    return total / counts.to(total.dtype).unsqueeze(1)  # type: ignore[no-any-return]
+    return total / counts.to(total.dtype).unsqueeze(1)
 
 
 def _check_bags(
@@ -199,6 +199,6 @@ def _largest(rows: Tensor, bag: Tensor, bags: int) -> Tensor:
             places[b] = members[values[members].argmax(0)]
             filled[b] = 1
     if rows.shape[0] == 0:
-        return rows.new_zeros((bags, dim))  # type: ignore[no-any-return]
+        return rows.new_zeros((bags, dim))
     at = wrap(places).to(int64).to(rows.device)
-    return rows.gather(0, at) * wrap(filled).to(rows.device)  # type: ignore[no-any-return]
+    return rows.gather(0, at) * wrap(filled).to(rows.device)

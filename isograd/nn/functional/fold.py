@@ -55,7 +55,7 @@ def unfold(
             f"of the array of sliding blocks as {count}, but its components must be at least one."
         )
     if input.ndim == 3:
-        return im2col(input.unsqueeze(0), **window).squeeze(0)  # type: ignore[no-any-return]
+        return im2col(input.unsqueeze(0), **window).squeeze(0)
     return im2col(input, **window)
 
 
@@ -92,5 +92,5 @@ def fold(
             f"{math.prod(count)}, but got input.size(2)={input.shape[-1]}."
         )
     if input.ndim == 2:
-        return col2im(input.unsqueeze(0), size, **window).squeeze(0)  # type: ignore[no-any-return]
+        return col2im(input.unsqueeze(0), size, **window).squeeze(0)
     return col2im(input, size, **window)

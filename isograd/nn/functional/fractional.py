@@ -20,13 +20,13 @@ __all__ = ["fractional_max_pool2d", "fractional_max_pool3d"]
 def _starts(sample: Tensor, size: int, count: int, kernel: int) -> Tensor:
     """Where the windows start, (N, C, count): pseudo-random steps, the last at the end."""
     if count == 1:
-        return (sample.unsqueeze(-1) * 0).to(int64) + (size - kernel)  # type: ignore[no-any-return]
+        return (sample.unsqueeze(-1) * 0).to(int64) + (size - kernel)
     alpha = (size - kernel) / (count - 1)
     i = arange(count, dtype=sample.dtype, device=sample.device)
     u = sample.unsqueeze(-1)
     starts = ((i + u) * alpha).to(int64) - (u * alpha).to(int64)
     last = (i == count - 1).to(int64)
-    return starts * (1 - last) + last * (size - kernel)  # type: ignore[no-any-return]
+    return starts * (1 - last) + last * (size - kernel)
 
 
 def _counts(

@@ -205,7 +205,7 @@ def kl_div(
         loss = xlogy(target, target) - target * input
     if reduction != "batchmean":
         return reduce_loss(loss, reduction)
-    return loss.sum() / input.shape[0] if input.ndim else loss.sum()  # type: ignore[no-any-return]
+    return loss.sum() / input.shape[0] if input.ndim else loss.sum()
 
 
 def poisson_nll_loss(

@@ -21,7 +21,7 @@ __all__ = [
 
 
 def _positive(x: Tensor) -> Tensor:
-    return x.clamp(min=0)  # type: ignore[no-any-return]
+    return x.clamp(min=0)
 
 
 @public(method=False)

@@ -79,7 +79,7 @@ def rms_norm(
     if input.is_complex():
         square = (input * input).mean(tuple(range(-len(shape), 0)), keepdim=True)
         out = input * (square + eps).rsqrt()
-        return out if weight is None else out * weight  # type: ignore[no-any-return]
+        return out if weight is None else out * weight
     return records.rms_norm(input, weight, len(shape), eps)
 
 
@@ -139,7 +139,7 @@ def _by_running(
     shift = -mean.to(x.dtype) * scale if bias is None else bias - mean.to(x.dtype) * scale
     ones = (1,) * (x.ndim - 2)
     out = x * scale.reshape(-1, *ones) + shift.reshape(-1, *ones)
-    return out if out.dtype is kind else out.to(kind)  # type: ignore[no-any-return]
+    return out if out.dtype is kind else out.to(kind)
 
 
 @public(method=False)
@@ -159,7 +159,7 @@ def batch_norm(
         ValueError: when training with one value per channel.
     """
     if input.numel() == 0:
-        return input.clone()  # type: ignore[no-any-return]
+        return input.clone()
     if input.ndim < 2:
         raise RuntimeError(
             f"batch_norm: expected (N, C, ...), got input of shape {list(input.shape)}"
@@ -239,7 +239,7 @@ def local_response_norm(
     total = squares.narrow(1, 0, c)
     for i in range(1, size):
         total = total + squares.narrow(1, i, c)
-    return input / (total * (alpha / size) + k) ** beta  # type: ignore[no-any-return]
+    return input / (total * (alpha / size) + k) ** beta
 
 
 def normalize(
@@ -249,4 +249,4 @@ def normalize(
     """Divide by the p-norm along ``dim``, but by no less than ``eps``."""
     length = input.norm(p, dim, keepdim=True).clamp_min(eps)
     result = input / length
-    return result if out is None else write_out("normalize", out, result)  # type: ignore[no-any-return]
+    return result if out is None else write_out("normalize", out, result)

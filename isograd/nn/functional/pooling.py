@@ -269,7 +269,7 @@ def _lp_pool(
     kernel = tuple_of(kernel_size, n, name, "kernel_size")
     mean = _avg_pool(n, name, input**p, kernel, stride, 0, ceil_mode, True)
     area_ = math.prod(kernel)
-    return (mean.sign() * mean.abs().relu() * area_) ** (1.0 / p)  # type: ignore[no-any-return]
+    return (mean.sign() * mean.abs().relu() * area_) ** (1.0 / p)
 
 
 def lp_pool1d(

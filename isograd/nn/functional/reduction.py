@@ -16,9 +16,9 @@ def reduce_loss(loss: Tensor, reduction: str) -> Tensor:
         ValueError: for any other word.
     """
     if reduction == "mean":
-        return loss.mean()  # type: ignore[no-any-return]
+        return loss.mean()
     if reduction == "sum":
-        return loss.sum()  # type: ignore[no-any-return]
+        return loss.sum()
     if reduction != "none":
         raise ValueError(f"{reduction} is not a valid value for reduction")
     return loss

@@ -106,7 +106,7 @@ def interpolate(
         for s, c, f in zip(input.shape[2:], counts, factors, strict=True)
     ]
     if all(m is None for m in maps):
-        return input.clone()  # type: ignore[no-any-return]
+        return input.clone()
     return resample(input, tuple(maps))
 
 

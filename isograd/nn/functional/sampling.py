@@ -19,7 +19,7 @@ __all__ = ["affine_grid", "grid_sample"]
 def _centres(n: int, corners: bool, like: Tensor) -> Tensor:
     """Positions of ``n`` elements in [-1, 1]."""
     if n == 1:
-        return like.new_zeros((1,))  # type: ignore[no-any-return]
+        return like.new_zeros((1,))
     line = linspace(-1, 1, n, dtype=like.dtype, device=like.device)
     return line if corners else line * ((n - 1) / n)
 
@@ -54,7 +54,7 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
     unit = ones(tuple(size[2:]), dtype=theta.dtype, device=theta.device)
     base = stack([*reversed(axes), unit], -1).reshape(1, -1, n + 1)  # (1, L, n + 1)
     grid = base @ theta.transpose(1, 2)  # (N, L, n)
-    return grid.reshape(size[0], *size[2:], n)  # type: ignore[no-any-return]
+    return grid.reshape(size[0], *size[2:], n)
 
 
 def _unnormalise(grid: Tensor, size: int, corners: bool) -> Tensor:
@@ -72,7 +72,7 @@ def _mirror(at: Tensor, low: float, high: float) -> Tensor:
     at = (at - low).abs()
     turns = (at / span).detach().floor()
     rest = at - turns * span
-    return where(turns % 2 == 0, rest + low, high - rest)  # type: ignore[no-any-return]
+    return where(turns % 2 == 0, rest + low, high - rest)
 
 
 def _into(at: Tensor, size: int, mode: str, corners: bool) -> Tensor:
@@ -81,7 +81,7 @@ def _into(at: Tensor, size: int, mode: str, corners: bool) -> Tensor:
         return at
     if mode == "reflection":
         at = _mirror(at, 0, size - 1) if corners else _mirror(at, -0.5, size - 0.5)
-    return at.clamp(0, size - 1)  # type: ignore[no-any-return]
+    return at.clamp(0, size - 1)
 
 
 def _read(flat: Tensor, places: list[Tensor], size: tuple[int, ...], check: bool) -> Tensor:
@@ -94,7 +94,7 @@ def _read(flat: Tensor, places: list[Tensor], size: tuple[int, ...], check: bool
             good = (at >= 0) & (at <= n - 1)
             valid = good if valid is None else valid & good
     out = flat.gather(2, index.unsqueeze(1).expand(-1, flat.shape[1], -1))
-    return out if valid is None else where(valid.unsqueeze(1), out, 0.0)  # type: ignore[no-any-return]
+    return out if valid is None else where(valid.unsqueeze(1), out, 0.0)
 
 
 def _cubic_weights(t: Tensor) -> list[Tensor]:
@@ -183,7 +183,7 @@ def grid_sample(
 def _sample(input: Tensor, grid: Tensor, mode: str, padding: str, corners: bool) -> Tensor:
     if is_low_precision(input._array.dtype):  # positions need more digits
         wide = _sample(input.to(float32), grid.to(float32), mode, padding, corners)
-        return wide.to(input.dtype)  # type: ignore[no-any-return]
+        return wide.to(input.dtype)
     n, size = input.ndim - 2, tuple(input.shape[2:])
     flat, points = input.flatten(2), grid.reshape(grid.shape[0], -1, n)
     axes = [
@@ -200,4 +200,4 @@ def _sample(input: Tensor, grid: Tensor, mode: str, padding: str, corners: bool)
             weight = w if weight is None else weight * w
         part = part * weight.unsqueeze(1)
         total = part if total is None else total + part
-    return total.reshape(*input.shape[:2], *grid.shape[1:-1])  # type: ignore[no-any-return]
+    return total.reshape(*input.shape[:2], *grid.shape[1:-1])

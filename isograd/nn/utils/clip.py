@@ -22,13 +22,13 @@ def _listed(tensors: Tensors) -> list[Tensor]:
 
 def _norm(x: Tensor, p: float) -> Tensor:
     if math.isinf(p):
-        return x.abs().max()  # type: ignore[no-any-return]
+        return x.abs().max()
     if p == 2:
         flat = x.reshape(-1)
-        return flat.dot(flat).sqrt()  # type: ignore[no-any-return]
+        return flat.dot(flat).sqrt()
     if p == 1:
-        return x.abs().sum()  # type: ignore[no-any-return]
-    return (x.abs() ** p).sum() ** (1 / p)  # type: ignore[no-any-return]
+        return x.abs().sum()
+    return (x.abs() ** p).sum() ** (1 / p)
 
 
 def get_total_norm(

@@ -107,7 +107,7 @@ def invert_permutation(permutation: Tensor | None) -> Tensor | None:
     host = permutation.detach().cpu().numpy()
     back = np.empty_like(host)
     back[host] = np.arange(host.size)
-    return wrap(back).to(permutation.device)  # type: ignore[no-any-return]
+    return wrap(back).to(permutation.device)
 
 
 def pack_padded_sequence(

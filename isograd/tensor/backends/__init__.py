@@ -6,7 +6,7 @@ CuPy is imported when a CUDA tensor is first asked for, never by ``import isogra
 from __future__ import annotations
 
 import sys
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ __all__ = ["Backend", "NumpyBackend", "array_types", "backend_for", "backend_of"
 _NUMPY = NumpyBackend()
 
 
-@lru_cache(maxsize=None)
+@cache
 def _cupy_backend() -> Backend:
     try:
         from isograd.tensor.backends.cupy_backend import CupyBackend
@@ -34,7 +34,7 @@ def _cupy_backend() -> Backend:
     return CupyBackend()
 
 
-@lru_cache(maxsize=None)
+@cache
 def device_count() -> int:
     """Number of usable CUDA devices; 0 without CuPy, a driver or a device."""
     try:

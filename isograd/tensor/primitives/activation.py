@@ -50,7 +50,7 @@ def _silu_backward_forward(xp: Any, dy: Any, x: Any) -> Any:
 def _silu_second(g: Tensor, dy: Tensor, x: Tensor) -> Tensor:
     s = sigmoid(x)
     slope = s * (1 - s)
-    return g * dy * slope * (2 + x * (1 - 2 * s))  # type: ignore[no-any-return]
+    return g * dy * slope * (2 + x * (1 - 2 * s))
 
 
 def _pair(make: Any) -> Any:
@@ -121,11 +121,11 @@ def _gelu_backward_forward(xp: Any, dy: Any, x: Any, *, approximate: bool) -> An
 
 def _gelu_second(g: Tensor, dy: Tensor, x: Tensor, approximate: bool) -> Tensor:
     if not approximate:
-        return g * dy * exp(-0.5 * x * x) * (_DENSITY * (2 - x * x))  # type: ignore[no-any-return]
+        return g * dy * exp(-0.5 * x * x) * (_DENSITY * (2 - x * x))
     t = tanh(_K * (x + _CUBE * x * x * x))
     slope = _K * (1 + 3 * _CUBE * x * x)
     bend = _K * 6 * _CUBE * x
-    return g * dy * (1 - t * t) * (slope + 0.5 * x * (bend - 2 * t * slope * slope))  # type: ignore[no-any-return]
+    return g * dy * (1 - t * t) * (slope + 0.5 * x * (bend - 2 * t * slope * slope))
 
 
 _gelu_backward: Primitive = Primitive(
@@ -167,7 +167,7 @@ def _softplus_forward(xp: Any, x: Any, *, beta: float, threshold: float) -> Any:
 
 def _softplus_vjp(g: Tensor, x: Tensor, beta: float, threshold: float) -> Tensor:
     z = x * beta
-    return where(z > threshold, g, g * sigmoid(z))  # type: ignore[no-any-return]
+    return where(z > threshold, g, g * sigmoid(z))
 
 
 _softplus: Primitive = Primitive(
@@ -185,7 +185,7 @@ _softplus: Primitive = Primitive(
 
 def _mish_vjp(g: Tensor, x: Tensor) -> Tensor:
     t = tanh(softplus(x))
-    return g * (t + x * sigmoid(x) * (1 - t * t))  # type: ignore[no-any-return]
+    return g * (t + x * sigmoid(x) * (1 - t * t))
 
 
 _mish: Primitive = Primitive(
@@ -218,7 +218,7 @@ def _elu_vjp(
     g: Tensor, x: Tensor, out: Tensor, alpha: float, scale: float, input_scale: float
 ) -> Tensor:
     low = g * ((out + alpha * scale) * input_scale)
-    return where(x > 0, g * scale, low)  # type: ignore[no-any-return]
+    return where(x > 0, g * scale, low)
 
 
 _elu: Primitive = Primitive(
@@ -236,29 +236,29 @@ _elu: Primitive = Primitive(
 
 def silu(x: Tensor) -> Tensor:
     """``x * sigmoid(x)``."""
-    return apply(_silu, x)  # type: ignore[no-any-return]
+    return apply(_silu, x)
 
 
 def gelu(x: Tensor, approximate: bool) -> Tensor:
     """``x * Phi(x)``; with ``approximate`` Phi by a tanh."""
-    return apply(_gelu, x, approximate=approximate)  # type: ignore[no-any-return]
+    return apply(_gelu, x, approximate=approximate)
 
 
 def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """``log(1 + exp(beta * x)) / beta``; x itself where ``beta * x > threshold``."""
-    return apply(_softplus, x, beta=beta, threshold=threshold)  # type: ignore[no-any-return]
+    return apply(_softplus, x, beta=beta, threshold=threshold)
 
 
 def mish(x: Tensor) -> Tensor:
     """``x * tanh(softplus(x))``."""
-    return apply(_mish, x)  # type: ignore[no-any-return]
+    return apply(_mish, x)
 
 
 def log_sigmoid(x: Tensor) -> Tensor:
     """``log(sigmoid(x))``, without underflow."""
-    return apply(_log_sigmoid, x)  # type: ignore[no-any-return]
+    return apply(_log_sigmoid, x)
 
 
 def elu(x: Tensor, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Tensor:
     """``scale * x``, below 0 ``scale * alpha * (exp(input_scale * x) - 1)``."""
-    return apply(_elu, x, alpha=alpha, scale=scale, input_scale=input_scale)  # type: ignore[no-any-return]
+    return apply(_elu, x, alpha=alpha, scale=scale, input_scale=input_scale)

@@ -76,7 +76,7 @@ def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     if alpha != 1:
         _check_alpha("add", input, other, alpha)
         other = _scaled("add", other, alpha)
-    return _add(input, other)  # type: ignore[no-any-return]
+    return _add(input, other)
 
 
 @public("subtract", inplace=True, out=True)
@@ -85,7 +85,7 @@ def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     if alpha != 1:
         _check_alpha("sub", input, other, alpha)
         other = _scaled("sub", other, alpha)
-    return _sub(input, other)  # type: ignore[no-any-return]
+    return _sub(input, other)
 
 
 @public(inplace=True, out=True)
@@ -127,14 +127,14 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         RuntimeError: for another rounding mode, or integers divided by zero with rounding.
     """
     if rounding_mode is None:
-        return _true_divide(input, other)  # type: ignore[no-any-return]
+        return _true_divide(input, other)
     if rounding_mode not in ("floor", "trunc"):
         raise RuntimeError(
             "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found "
             f"'{rounding_mode}'"
         )
     rounded = _div_floor if rounding_mode == "floor" else _div_trunc
-    return rounded(input, other)  # type: ignore[no-any-return]
+    return rounded(input, other)
 
 
 public("true_divide", inplace=True, out=True)(div)
@@ -231,8 +231,8 @@ def pow(input: Any, exponent: Any) -> Tensor:
             raise RuntimeError("Integers to negative integer powers are not allowed.")
     if isinstance(exponent, (int, float)) and exponent == 2 and isinstance(input, Tensor):
         if input.dtype.category >= 2 or exponent.__class__ is int:
-            return square(input)  # type: ignore[no-any-return]
-    return _pow(input, exponent)  # type: ignore[no-any-return]
+            return square(input)
+    return _pow(input, exponent)
 
 
 def _square(xp: Any, x: Any) -> Any:

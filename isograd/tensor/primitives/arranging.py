@@ -82,7 +82,7 @@ def flip(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     listed = tuple(wrap_dim(d, input.ndim, "flip") for d in sizes(given, "flip"))
     if len(set(listed)) != len(listed):
         raise RuntimeError(f"dim {listed} appears multiple times in the list of dims")
-    return apply(_flip, input, dims=listed if input.ndim else ())  # type: ignore[no-any-return]
+    return apply(_flip, input, dims=listed if input.ndim else ())
 
 
 @public()
@@ -124,7 +124,7 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
             f"shifts and dimensions must align. shifts: {len(by)}, dims:{len(along)}"
         )
     along = tuple(wrap_dim(d, input.ndim, "roll") for d in along)
-    return apply(_roll, input, shifts=by, dims=along)  # type: ignore[no-any-return]
+    return apply(_roll, input, shifts=by, dims=along)
 
 
 @public()
@@ -135,10 +135,10 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
         raise RuntimeError(f"expected rotation dims to be different, but got {list(dims)}")
     k %= 4
     if k == 1:
-        return transpose(flip(input, b), a, b).clone()  # type: ignore[no-any-return]
+        return transpose(flip(input, b), a, b).clone()
     if k == 2:
         return flip(input, a, b)
-    return transpose(flip(input, a), a, b).clone() if k == 3 else input.clone()  # type: ignore[no-any-return]
+    return transpose(flip(input, a), a, b).clone() if k == 3 else input.clone()
 
 
 def _triangle(name: str, doc: str) -> Any:
@@ -155,7 +155,7 @@ def _triangle(name: str, doc: str) -> Any:
     def function(input: Tensor, diagonal: int = 0) -> Tensor:
         if input.ndim < 2:
             raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
-        return apply(record, input, k=diagonal)  # type: ignore[no-any-return]
+        return apply(record, input, k=diagonal)
 
     function.__name__, function.__doc__ = name, doc
     return public(inplace=True, out=True)(function)
@@ -187,7 +187,7 @@ def repeat_interleave(
                 f"{counts.shape[0]} and input.size({dim}) = {size}"
             )
         index = xp.repeat(xp.arange(size), counts if xp is np else counts.tolist())
-        return input.index_select(dim, wrap(index))  # type: ignore[no-any-return]
+        return input.index_select(dim, wrap(index))
     if repeats < 0:
         raise RuntimeError(f"repeats can not be negative, got {repeats}")
     x = unsqueeze(input, dim + 1)

@@ -23,7 +23,7 @@ def _forward(xp: Any, x: Any, target: Any) -> Any:
 
 
 def _gradient(g: Tensor, x: Tensor, target: Tensor) -> Tensor:
-    return g * (x - target) / (x * (1 - x)).clamp(min=_TINY)  # type: ignore[no-any-return]
+    return g * (x - target) / (x * (1 - x)).clamp(min=_TINY)
 
 
 _record: Primitive = Primitive(
@@ -46,4 +46,4 @@ def binary_cross_entropy(x: Tensor, target: Tensor) -> Tensor:
     Raises:
         RuntimeError: if ``x`` is not within [0, 1].
     """
-    return apply(_record, x, target)  # type: ignore[no-any-return]
+    return apply(_record, x, target)

@@ -46,10 +46,10 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
         raise RuntimeError(f"Expect a non-negative number, but got {r}")
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     if r == 0:
-        return input.new_empty(0)  # type: ignore[no-any-return]
+        return input.new_empty(0)
     xp = backend_of(input._array).xp
     picked = xp.asarray(np.array(list(choose(range(input.numel()), r)), np.int64).reshape(-1, r))
-    return input.take(wrap(picked))  # type: ignore[no-any-return]
+    return input.take(wrap(picked))
 
 
 def _splitter(name: str, least: int, axis: int) -> Any:

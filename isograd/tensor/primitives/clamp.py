@@ -77,7 +77,7 @@ def _between_numbers(input: Tensor, low: Any, high: Any) -> Tensor:
             input = input.to(common)
         if common.category == 1:
             low, high = (None if b is None else int(b) for b in (low, high))
-    return apply(_clamp, input, low=low, high=high)  # type: ignore[no-any-return]
+    return apply(_clamp, input, low=low, high=high)
 
 
 @public("clip", inplace=True, out=True)
@@ -105,10 +105,10 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
             f"{type(min).__name__} and {type(max).__name__}"
         )
     if min is None:
-        return apply(_clamp_max, input, max)  # type: ignore[no-any-return]
+        return apply(_clamp_max, input, max)
     if max is None:
-        return apply(_clamp_min, input, min)  # type: ignore[no-any-return]
-    return apply(_clamp_tensor, input, min, max)  # type: ignore[no-any-return]
+        return apply(_clamp_min, input, min)
+    return apply(_clamp_tensor, input, min, max)
 
 
 @public(inplace=True, out=True)
@@ -159,6 +159,4 @@ def nan_to_num(
         limits = finfo(input.dtype)
         posinf = limits.max if posinf is None else posinf
         neginf = limits.min if neginf is None else neginf
-    return apply(  # type: ignore[no-any-return]
-        _nan_to_num, input, nan=nan or 0.0, posinf=posinf, neginf=neginf
-    )
+    return apply(_nan_to_num, input, nan=nan or 0.0, posinf=posinf, neginf=neginf)

@@ -141,7 +141,7 @@ def im2col(
     x: Tensor, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints
 ) -> Tensor:  # fmt: skip
     """Windows of (N, C, *S) as columns (N, C * prod(kernel), L)."""
-    return apply(  # type: ignore[no-any-return]
+    return apply(
         _im2col_record, x, kernel=kernel, stride=stride, padding=padding, dilation=dilation
     )
 
@@ -150,7 +150,7 @@ def col2im(
     x: Tensor, size: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints
 ) -> Tensor:
     """Columns (N, C * prod(kernel), L) added up where their windows lie in (N, C, *size)."""
-    return apply(  # type: ignore[no-any-return]
+    return apply(
         _col2im_record, x, size=size, kernel=kernel, stride=stride, padding=padding,
         dilation=dilation,
     )  # fmt: skip

@@ -49,7 +49,7 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
         )
     if input.dtype.category < 2:
         raise NotImplementedError(f"lerp: expected floating-point tensors, got {input.dtype}")
-    return apply(_lerp, input, end, weight)  # type: ignore[no-any-return]
+    return apply(_lerp, input, end, weight)
 
 
 def _scaled(value: Any, array: Any) -> Any:
@@ -86,7 +86,7 @@ _addcdiv = Primitive(
 @public(inplace=True, out=True)
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """``input + value * tensor1 * tensor2``."""
-    return apply(_addcmul, input, tensor1, tensor2, value=value)  # type: ignore[no-any-return]
+    return apply(_addcmul, input, tensor1, tensor2, value=value)
 
 
 @public(inplace=True, out=True)
@@ -102,4 +102,4 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) 
             f"{tensor1.dtype} and {tensor2.dtype}; convert with .float(), or round with "
             "torch.div(..., rounding_mode='trunc')"
         )
-    return apply(_addcdiv, input, tensor1, tensor2, value=value)  # type: ignore[no-any-return]
+    return apply(_addcdiv, input, tensor1, tensor2, value=value)

@@ -56,7 +56,7 @@ def imag(input: Tensor) -> Tensor:
         raise RuntimeError(
             f"imag is not implemented for tensors with non-complex dtypes, got {input.dtype}"
         )
-    return apply(_imag, input)  # type: ignore[no-any-return]
+    return apply(_imag, input)
 
 
 def _assign(part: Any) -> Any:
@@ -117,7 +117,7 @@ def complex(real: Tensor, imag: Tensor) -> Tensor:
     """
     need_tensors("complex", real=real, imag=imag)
     _check_parts("complex", real, imag)
-    return apply(_complex, real, imag)  # type: ignore[no-any-return]
+    return apply(_complex, real, imag)
 
 
 @public(method=False, out=True)
@@ -129,7 +129,7 @@ def polar(abs: Tensor, angle: Tensor) -> Tensor:
     """
     need_tensors("polar", abs=abs, angle=angle)
     _check_parts("polar", abs, angle)
-    return apply(_polar, abs, angle)  # type: ignore[no-any-return]
+    return apply(_polar, abs, angle)
 
 
 def _angle_forward(xp: Any, x: Any) -> Any:
@@ -194,7 +194,7 @@ def view_as_real(input: Tensor) -> Tensor:
     """
     if not input.is_complex():
         raise RuntimeError(f"view_as_real is only supported for complex tensors, got {input.dtype}")
-    return apply(_view_as_real, input)  # type: ignore[no-any-return]
+    return apply(_view_as_real, input)
 
 
 @public(method=False)
@@ -216,4 +216,4 @@ def view_as_complex(input: Tensor) -> Tensor:
         )
     if input.stride(-1) != 1:
         raise RuntimeError("Tensor must have a last dimension with stride 1; use .contiguous()")
-    return apply(_view_as_complex, input)  # type: ignore[no-any-return]
+    return apply(_view_as_complex, input)

@@ -211,7 +211,7 @@ def _convolution_weight(
 
 
 def _sum_bias(g: Tensor) -> Tensor:
-    return g.sum((0, *range(2, g.ndim)))  # type: ignore[no-any-return]
+    return g.sum((0, *range(2, g.ndim)))
 
 
 def _first(y: Tensor, shape: Any) -> Tensor:
@@ -303,9 +303,7 @@ def convolution(
     groups: int = 1,
 ) -> Tensor:  # fmt: skip
     """x (N, C, *S), w (O, C / groups, *K), b (O,) or None -> (N, O, *L)."""
-    return apply(  # type: ignore[no-any-return]
-        _y, x, w, b, stride=stride, padding=padding, dilation=dilation, groups=groups
-    )
+    return apply(_y, x, w, b, stride=stride, padding=padding, dilation=dilation, groups=groups)
 
 
 def convolution_input(
@@ -313,7 +311,7 @@ def convolution_input(
     dilation: Ints, groups: int = 1,
 ) -> Tensor:  # fmt: skip
     """y (N, O, *L), w (O, C / groups, *K), b (C,) or None -> (N, C, *size)."""
-    return apply(  # type: ignore[no-any-return]
+    return apply(
         _x, y, w, b, size=tuple(size), stride=stride, padding=padding, dilation=dilation,
         groups=groups,
     )  # fmt: skip
@@ -324,7 +322,7 @@ def convolution_weight(
     groups: int = 1,
 ) -> Tensor:  # fmt: skip
     """x (N, C, *S), y (N, O, *L) -> (O, C / groups, *kernel)."""
-    return apply(  # type: ignore[no-any-return]
+    return apply(
         _w, x, y, kernel=tuple(kernel), stride=stride, padding=padding, dilation=dilation,
         groups=groups,
     )  # fmt: skip

@@ -49,7 +49,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     if minlength < 0:
         raise RuntimeError(f"minlength should be >= 0, got {minlength}")
     if input.numel() == 0 and input.ndim == 1:
-        return apply(_bincount, input, None, minlength=minlength)  # type: ignore[no-any-return]
+        return apply(_bincount, input, None, minlength=minlength)
     if input.ndim != 1 or int(input._array.min()) < 0:
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     if weights is not None:
@@ -60,7 +60,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
             )
         if weights.dtype is not dtypes.float32:
             weights = weights.to(dtypes.float64)
-    return apply(_bincount, input, weights, minlength=minlength)  # type: ignore[no-any-return]
+    return apply(_bincount, input, weights, minlength=minlength)
 
 
 # -- histograms
@@ -124,7 +124,7 @@ def histc(input: Tensor, bins: int = 100, min: Any = 0, max: Any = 0) -> Tensor:
     if bins <= 0:
         raise RuntimeError(f"torch.histc: bins must be > 0, but got {bins}")
     low, high = _range_of(input, float(min), float(max), 1.0, "torch.histc")
-    return apply(_histc, input, bins=bins, low=low, high=high)  # type: ignore[no-any-return]
+    return apply(_histc, input, bins=bins, low=low, high=high)
 
 
 def _histogram_forward(xp: Any, x: Any, edges: Any, weight: Any, *, density: bool) -> Any:

@@ -75,7 +75,7 @@ _spread: Primitive = Primitive(
 
 def pick_rows(x: Tensor, target: Tensor, ignore: int) -> Tensor:
     """``x[i, target[i]]``, 0 where ``target[i] == ignore``; (N, C), (N,) -> (N,)."""
-    return apply(_pick, x, target, ignore=ignore)  # type: ignore[no-any-return]
+    return apply(_pick, x, target, ignore=ignore)
 
 
 def _cross_entropy_forward(xp: Any, x: Any, target: Any, *, ignore: int) -> Any:
@@ -104,7 +104,7 @@ def _cross_entropy_backward_forward(xp: Any, dy: Any, x: Any, target: Any, *, ig
 def _second(g: Tensor, dy: Tensor, x: Tensor, target: Tensor, ignore: int) -> Tensor:
     weight = (dy * (target != ignore)).unsqueeze(1)
     p = softmax(x, 1)
-    return weight * p * (g - (p * g).sum(1, keepdim=True))  # type: ignore[no-any-return]
+    return weight * p * (g - (p * g).sum(1, keepdim=True))
 
 
 _cross_entropy_backward: Primitive = Primitive(
@@ -139,4 +139,4 @@ _cross_entropy: Primitive = Primitive(
 
 def cross_entropy_rows(x: Tensor, target: Tensor, ignore: int) -> Tensor:
     """``-log_softmax(x)[i, target[i]]`` per row, 0 where ignored; (N, C), (N,) -> (N,)."""
-    return apply(_cross_entropy, x, target, ignore=ignore)  # type: ignore[no-any-return]
+    return apply(_cross_entropy, x, target, ignore=ignore)

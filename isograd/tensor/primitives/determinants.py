@@ -34,7 +34,7 @@ def _det_vjp(g: Tensor, out: Tensor, x: Tensor) -> Tensor:
             return solve_system(transposed(x), _as_matrix(g * conj(out)) * eye_like(x))
         except LinAlgError:  # underflow inside the solver
             pass
-    return _as_matrix(g) * conj(_cofactors(x))  # type: ignore[no-any-return]
+    return _as_matrix(g) * conj(_cofactors(x))
 
 
 def _cofactors(x: Tensor) -> Tensor:
@@ -49,7 +49,7 @@ def _cofactors(x: Tensor) -> Tensor:
     products = where(hide, 1.0, others).prod(-1)
     phase = linalg_det(u) * linalg_det(vh)
     made = matmul(u * unsqueeze(products, -2).to(u.dtype), vh)
-    return _as_matrix(phase) * conj(made)  # type: ignore[no-any-return]
+    return _as_matrix(phase) * conj(made)
 
 
 _det = Primitive(
@@ -65,7 +65,7 @@ _det = Primitive(
 def linalg_det(A: Tensor) -> Tensor:
     """The determinant of square matrices."""
     need_square("linalg.det", A)
-    return apply(_det, A)  # type: ignore[no-any-return]
+    return apply(_det, A)
 
 
 Tensor.det = linalg_det  # type: ignore[attr-defined]
@@ -118,5 +118,5 @@ def logdet(input: Tensor) -> Tensor:
     need_square("logdet", input)
     sign, logarithm = apply(_slogdet, input)
     if input.is_complex():
-        return sign.log() + logarithm  # type: ignore[no-any-return]
-    return where(sign == -1, float("nan"), logarithm)  # type: ignore[no-any-return]
+        return sign.log() + logarithm
+    return where(sign == -1, float("nan"), logarithm)

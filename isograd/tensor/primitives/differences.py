@@ -49,7 +49,7 @@ def diff(
             )
     x = cat(parts, dim) if len(parts) > 1 else input
     if n >= x.shape[dim]:
-        return narrow(x, dim, 0, 0).clone()  # type: ignore[no-any-return]
+        return narrow(x, dim, 0, 0).clone()
     for _ in range(n):
         low, high = _pair(x, dim)
         x = logical_xor(high, low) if x.dtype.category == 0 else high - low
@@ -60,7 +60,7 @@ def _areas(y: Tensor, x: Any, dx: Any, dim: int) -> Tensor:
     """The area of each trapezoid between neighbours."""
     low, high = _pair(y, dim)
     if x is None:
-        return (low + high) * (dx / 2)  # type: ignore[no-any-return]
+        return (low + high) * (dx / 2)
     if x.ndim == 0:
         raise RuntimeError("trapezoid expects `x` to have at least 1 dimension")
     if x.ndim == 1 and y.ndim > 1:
@@ -99,7 +99,7 @@ def trapezoid(y: Tensor, x: Any = None, *, dx: Any = None, dim: int = -1) -> Ten
     x, dx = _spacing("trapezoid", y, x, dx)
     dim = wrap_dim(dim, y.ndim, "trapezoid")
     if y.shape[dim] == 0:
-        return total(y, dim).to(y.dtype)  # type: ignore[no-any-return]
+        return total(y, dim).to(y.dtype)
     return total(_areas(y, x, dx, dim), dim)
 
 

@@ -37,7 +37,7 @@ def keep_mask(like: Tensor, p: float, shape: tuple[int, ...] | None = None) -> T
     """
     seed, draw = default_generator.next_draw()
     shape = tuple(like._array.shape) if shape is None else tuple(shape)
-    return apply(_mask, like, shape=shape, p=p, seed=seed, draw=draw)  # type: ignore[no-any-return]
+    return apply(_mask, like, shape=shape, p=p, seed=seed, draw=draw)
 
 
 def _scale_forward(xp: Any, x: Any, mask: Any, *, scale: float) -> Any:
@@ -58,4 +58,4 @@ _masked_scale: Primitive = Primitive(
 
 def masked_scale(x: Tensor, mask: Tensor, scale: float) -> Tensor:
     """``x * scale`` where ``mask`` is true, else 0; the mask broadcasts to ``x``."""
-    return apply(_masked_scale, x, mask, scale=scale)  # type: ignore[no-any-return]
+    return apply(_masked_scale, x, mask, scale=scale)

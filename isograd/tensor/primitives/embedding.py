@@ -95,6 +95,4 @@ def embedding_rows(
     Args:
         by_frequency: divide each row's gradient by how often the row occurs.
     """
-    return apply(  # type: ignore[no-any-return]
-        _embedding, weight, index, padding=padding, by_frequency=by_frequency
-    )
+    return apply(_embedding, weight, index, padding=padding, by_frequency=by_frequency)

@@ -63,7 +63,7 @@ def _half_sum(x: Tensor) -> Tensor:
 
 
 def _diagonal(x: Tensor) -> Tensor:
-    return x.diagonal(0, -2, -1)  # type: ignore[no-any-return]
+    return x.diagonal(0, -2, -1)
 
 
 def _columns(x: Tensor) -> Tensor:
@@ -288,7 +288,6 @@ def _skew(x: Tensor) -> tuple[Tensor, Tensor | None]:
     if not x.is_complex():
         return skew, None
     return skew - _diagonal(skew).diag_embed(), _diagonal(skew)
-
 
 
 def _svd_forward(xp: Any, x: Any, *, full: bool) -> Any:

@@ -59,7 +59,7 @@ def heaviside(input: Tensor, values: Tensor) -> Tensor:
             "heaviside is not yet implemented for tensors with different dtypes, or complex ones; "
             f"got {input.dtype} and {values.dtype}"
         )
-    return apply(_heaviside, input, values)  # type: ignore[no-any-return]
+    return apply(_heaviside, input, values)
 
 
 _nextafter = Primitive(
@@ -82,7 +82,7 @@ def nextafter(input: Tensor, other: Tensor) -> Tensor:
     need_tensors("nextafter", input=input, other=other)
     if input.dtype.category != 2:
         raise NotImplementedError(f"nextafter: expected floating-point tensors, got {input.dtype}")
-    return apply(_nextafter, input, other)  # type: ignore[no-any-return]
+    return apply(_nextafter, input, other)
 
 
 @public(inplace=True, out=True)

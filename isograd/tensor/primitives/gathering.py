@@ -77,7 +77,7 @@ _gather_backward = Primitive(
 
 def gather_backward(g: Tensor, index: Tensor, dim: int, shape: Any) -> Tensor:
     """Zeros of ``shape`` with ``g`` added at ``index`` along ``dim``."""
-    return apply(_gather_backward, g, index, dim=dim, shape=tuple(shape))  # type: ignore[no-any-return]
+    return apply(_gather_backward, g, index, dim=dim, shape=tuple(shape))
 
 
 @public(out=True)
@@ -94,10 +94,10 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
         raise NotImplementedError("gather: sparse_grad is not supported; leave it False")
     dim = wrap_dim(dim, input.ndim, "gather")
     if index.numel() == 0:
-        return input.reshape(-1).narrow(0, 0, 0).reshape(index.shape)  # type: ignore[no-any-return]
+        return input.reshape(-1).narrow(0, 0, 0).reshape(index.shape)
     check_index("gather", index)
     _check_shape(input, index, dim)
-    return apply(_gather, input, index, dim=dim)  # type: ignore[no-any-return]
+    return apply(_gather, input, index, dim=dim)
 
 
 def _check_shape(input: Tensor, index: Tensor, dim: int) -> None:
@@ -158,7 +158,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
         if int(array.min()) < 0 or int(array.max()) >= size:
             raise IndexError(f"index out of range in self: index_select of {size} along dim {dim}")
     if input.ndim == 0:
-        return pick(input.reshape(1), (index.reshape(-1),), (0,)).reshape(())  # type: ignore[no-any-return]
+        return pick(input.reshape(1), (index.reshape(-1),), (0,)).reshape(())
     return pick(input, (index.reshape(-1),), (dim,))
 
 
@@ -247,7 +247,7 @@ def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False)
 @public()
 def argwhere(input: Tensor) -> Tensor:
     """Indices of the elements that are not zero, a row each."""
-    return apply(_nonzero, input)  # type: ignore[no-any-return]
+    return apply(_nonzero, input)
 
 
 def _one_hot_forward(xp: Any, x: Any, *, classes: int) -> Any:
@@ -286,4 +286,4 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
             raise RuntimeError("num_classes should be positive")
         if high >= num_classes:
             raise RuntimeError("Class values must be smaller than num_classes.")
-    return apply(_one_hot, tensor, classes=num_classes)  # type: ignore[no-any-return]
+    return apply(_one_hot, tensor, classes=num_classes)

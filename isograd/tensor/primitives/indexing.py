@@ -242,12 +242,12 @@ _index_put: Primitive = Primitive(
 
 def part(x: Tensor, index: tuple[Any, ...]) -> Tensor:
     """The view of ``x`` that integers, slices and None select; ``index`` ends in ``...``."""
-    return apply(_slice, x, index=index)  # type: ignore[no-any-return]
+    return apply(_slice, x, index=index)
 
 
 def index(x: Tensor, indices: tuple[Tensor, ...], dims: tuple[int, ...]) -> Tensor:
     """The elements that ``indices`` pick along the ascending dimensions ``dims``."""
-    return apply(_index, x, *indices, dims=dims)  # type: ignore[no-any-return]
+    return apply(_index, x, *indices, dims=dims)
 
 
 def put(
@@ -258,4 +258,4 @@ def put(
     accumulate: bool = False,
 ) -> Tensor:
     """A copy of ``x`` with ``values`` at the elements that ``indices`` pick along ``dims``."""
-    return apply(_index_put, x, values, *indices, dims=dims, accumulate=accumulate)  # type: ignore[no-any-return]
+    return apply(_index_put, x, values, *indices, dims=dims, accumulate=accumulate)

@@ -69,7 +69,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -> 
                 f"{list(first)} but got size {list(s)} for tensor number {i} in the list."
             )
     common = result_dtype([x._array for x in listed])
-    return apply(_cat, *[x if x.dtype is common else x.to(common) for x in kept], dim=dim)  # type: ignore[no-any-return]
+    return apply(_cat, *[x if x.dtype is common else x.to(common) for x in kept], dim=dim)
 
 
 @public(method=False, out=True)

@@ -85,7 +85,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             f"{_scalar_type(input)} and {_scalar_type(weight)}"
             + ("" if bias is None else f" and bias {_scalar_type(bias)}")
         )
-    return apply(_linear, input, weight, bias)  # type: ignore[no-any-return]
+    return apply(_linear, input, weight, bias)
 
 
 def _scalar_type(t: Tensor) -> str:

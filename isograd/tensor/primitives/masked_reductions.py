@@ -47,7 +47,7 @@ def _prepared(input: Tensor, mask: Tensor | None, dtype: DType | None, fill: Any
     if mask.dtype.category:
         raise TypeError(f"masked: mask must be a bool tensor, got {mask.dtype}")
     value = fill(x) if callable(fill) else fill
-    return where(mask, x, x.new_full((), value))  # type: ignore[no-any-return]
+    return where(mask, x, x.new_full((), value))
 
 
 def _reduction(name: str, fn: Callable[..., Any], fill: Any, whole: bool = False) -> None:
@@ -79,7 +79,7 @@ def _position(name: str, fn: Callable[..., Any], fill: Any) -> None:
         dtype: DType | None = None, mask: Tensor | None = None,
     ) -> Tensor:  # fmt: skip
         x = _prepared(input, mask, dtype, fill)
-        return fn(x, dim, keepdim).to(x.dtype)  # type: ignore[no-any-return]
+        return fn(x, dim, keepdim).to(x.dtype)
 
     function.__name__ = f"masked_{name}"
     function.__doc__ = f"`{name}` among the elements that ``mask`` selects, in the input's dtype."
@@ -170,7 +170,7 @@ def masked_var(
         off = where(mask, off, off.new_zeros(()))
     squares = (off * conj(off)).real if x.is_complex() else off * off
     out = r.sum(squares, over, True) / (counts - less).clamp(min=0)
-    return out if keepdim else out.squeeze(r.dims_of(over, x.ndim, "var"))  # type: ignore[no-any-return]
+    return out if keepdim else out.squeeze(r.dims_of(over, x.ndim, "var"))
 
 
 @public(method=False)
@@ -203,7 +203,7 @@ def masked_median(
         return out
     if bool(out.isnan().any()):
         raise ValueError("masked median expects no fully masked out rows if dtype is not floating")
-    return out.to(x.dtype)  # type: ignore[no-any-return]
+    return out.to(x.dtype)
 
 
 @public(method=False)
@@ -224,7 +224,7 @@ def masked_normalize(
 ) -> Tensor:  # fmt: skip
     """The elements that ``mask`` selects divided by their norm along ``dim`` (at least ``eps``)."""
     x = _prepared(input, mask, dtype, 0)
-    return x / masked_norm(x, ord, dim, keepdim=True, mask=mask).clamp(min=eps)  # type: ignore[no-any-return]
+    return x / masked_norm(x, ord, dim, keepdim=True, mask=mask).clamp(min=eps)
 
 
 @public(method=False)
@@ -234,4 +234,4 @@ def masked_logaddexp(
 ) -> Tensor:  # fmt: skip
     """`logaddexp` that leaves out what the masks do not select."""
     first = _prepared(input, input_mask, dtype, -math.inf)
-    return logaddexp(first, _prepared(other, other_mask, dtype, -math.inf))  # type: ignore[no-any-return]
+    return logaddexp(first, _prepared(other, other_mask, dtype, -math.inf))

@@ -59,7 +59,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     else:
         complaint = f"masked_fill: value must be a number or a tensor, got {type(value).__name__}"
         value = wrap(fill_value(input, value, complaint))
-    return apply(_masked_fill, input, mask, value)  # type: ignore[no-any-return]
+    return apply(_masked_fill, input, mask, value)
 
 
 @public(inplace=True)
@@ -89,7 +89,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     values = getitem(source.reshape(-1), slice(0, count))
     if not common:
         wide, mask = wide.reshape(1), mask.reshape(1)
-    return put(wide, values, (mask,), (0,)).reshape(common)  # type: ignore[no-any-return]
+    return put(wide, values, (mask,), (0,)).reshape(common)
 
 
 # -- a copy with one view of it replaced

@@ -119,7 +119,7 @@ def batched(xp: Any, x: Any, y: Any) -> tuple[Any, Any]:
 
 def transposed(x: Tensor) -> Tensor:
     """The conjugate transpose of the last two dimensions."""
-    return conj(transpose(x, -2, -1))  # type: ignore[no-any-return]
+    return conj(transpose(x, -2, -1))
 
 
 def real(x: Tensor) -> Tensor:
@@ -129,7 +129,7 @@ def real(x: Tensor) -> Tensor:
 
 def zeros_of(x: Tensor) -> Tensor:
     """Zeros like ``x`` that depend on it, with gradient 0."""
-    return x.masked_fill(wrap(backend_of(x._array).xp.ones((), bool)), 0)  # type: ignore[no-any-return]
+    return x.masked_fill(wrap(backend_of(x._array).xp.ones((), bool)), 0)
 
 
 def eye_like(x: Tensor, n: int | None = None) -> Tensor:

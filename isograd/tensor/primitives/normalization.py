@@ -241,7 +241,7 @@ _batch = _record(
 
 def layer_norm(x: Tensor, w: Tensor | None, b: Tensor | None, dims: int, eps: float) -> Tensor:
     """Zero mean and unit variance over the last ``dims`` dimensions, times w, plus b."""
-    return apply(_layer, x, w, b, span=dims, eps=eps)[0]  # type: ignore[no-any-return]
+    return apply(_layer, x, w, b, span=dims, eps=eps)[0]
 
 
 def group_norm(
@@ -252,7 +252,7 @@ def group_norm(
     Returns:
         The result, the means (N * groups,) and 1 / sqrt(variance + eps) (N * groups,).
     """
-    return apply(_group, x, w, b, span=groups, eps=eps)  # type: ignore[no-any-return]
+    return apply(_group, x, w, b, span=groups, eps=eps)
 
 
 def batch_norm(
@@ -263,7 +263,7 @@ def batch_norm(
     Returns:
         The result, the means (C,) and 1 / sqrt(variance + eps) (C,).
     """
-    return apply(_batch, x, w, b, span=0, eps=eps)  # type: ignore[no-any-return]
+    return apply(_batch, x, w, b, span=0, eps=eps)
 
 
 # -- root mean square
@@ -347,4 +347,4 @@ _rms_record = Primitive(
 
 def rms_norm(x: Tensor, w: Tensor | None, dims: int, eps: float) -> Tensor:
     """``x / sqrt(mean(x²) + eps)`` over the last ``dims`` dimensions, times w."""
-    return apply(_rms_record, x, w, dims=dims, eps=eps)[0]  # type: ignore[no-any-return]
+    return apply(_rms_record, x, w, dims=dims, eps=eps)[0]

@@ -57,19 +57,19 @@ def _norm_vjp(g: Tensor, out: Tensor, x: Tensor, p: float, dims: Any, keepdim: b
     if p == 0:
         return x * 0
     if p == 1:
-        return sgn(x) * g  # type: ignore[no-any-return]
+        return sgn(x) * g
     if p == 2:
-        return x * where(out == 0, 0.0, g / where(out == 0, 1.0, out))  # type: ignore[no-any-return]
+        return x * where(out == 0, 0.0, g / where(out == 0, 1.0, out))
     size = absolute(x)
     if math.isinf(p):
         hit = ((size == out) | (size.isnan() & out.isnan())).to(g.dtype)
-        return sgn(x) * (g * hit / (total(hit, dims, True) if dims else hit))  # type: ignore[no-any-return]
+        return sgn(x) * (g * hit / (total(hit, dims, True) if dims else hit))
     safe = where(out == 0, 1.0, out)
     scale = where(out == 0, 0.0, g / pow(safe, p - 1))
     if p < 2:
         zero = size == 0
-        return sgn(x) * where(zero, 0.0, pow(where(zero, 1.0, size), p - 1)) * scale  # type: ignore[no-any-return]
-    return x * pow(size, p - 2) * scale  # type: ignore[no-any-return]
+        return sgn(x) * where(zero, 0.0, pow(where(zero, 1.0, size), p - 1)) * scale
+    return x * pow(size, p - 2) * scale
 
 
 _vector_norm = Primitive(
@@ -117,7 +117,7 @@ def linalg_vector_norm(
             f"linalg.vector_norm cannot compute the {ord} norm on an empty tensor because the "
             "operation does not have an identity"
         )
-    return apply(_vector_norm, x, p=p, dims=dims, keepdim=keepdim)  # type: ignore[no-any-return]
+    return apply(_vector_norm, x, p=p, dims=dims, keepdim=keepdim)
 
 
 def _check_dtype(name: str, x: Tensor, dtype: DType) -> None:
@@ -251,4 +251,4 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     rest = tuple(d for d in range(input.ndim) if d != dim)
     lengths = linalg_vector_norm(input, p, rest, True)
     scale = where(lengths > maxnorm, maxnorm / (lengths + 1e-7), 1.0)
-    return input * scale  # type: ignore[no-any-return]
+    return input * scale

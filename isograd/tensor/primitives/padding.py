@@ -43,7 +43,7 @@ _pad: Primitive = Primitive(
 
 def constant_pad(x: Tensor, amounts: Amounts, value: Any = 0) -> Tensor:
     """``amounts`` (before, after) of a constant along each dimension; negative ones cut off."""
-    return apply(_pad, x, amounts=amounts, value=value)  # type: ignore[no-any-return]
+    return apply(_pad, x, amounts=amounts, value=value)
 
 
 @public(method=False)

@@ -54,7 +54,7 @@ _widen = Primitive(
 
 
 def _pad_to(g: Tensor, shape: Any, dim: int, start: int, length: int) -> Tensor:
-    return apply(_widen, g, shape=shape, dim=dim, start=start, length=length)  # type: ignore[no-any-return]
+    return apply(_widen, g, shape=shape, dim=dim, start=start, length=length)
 
 
 @public()
@@ -80,7 +80,7 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     start = start + size if start < 0 else start
     if start + length > size:
         raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({size}).")
-    return apply(_narrow, input, dim=dim, start=start, length=length)  # type: ignore[no-any-return]
+    return apply(_narrow, input, dim=dim, start=start, length=length)
 
 
 @public()
@@ -97,7 +97,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
             f"{list(input._array.shape)} at dimension {dim}"
         )
     cut = apply(_narrow, input, dim=dim, start=index % size, length=1)
-    return apply(squeeze_record, cut, dims=(dim,))  # type: ignore[no-any-return]
+    return apply(squeeze_record, cut, dims=(dim,))
 
 
 @public()
@@ -220,7 +220,7 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     dim1, dim2 = wrap_dim(dim1, n, "diagonal"), wrap_dim(dim2, n, "diagonal")
     if dim1 == dim2:
         raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
-    return apply(_diagonal, input, offset=offset, dim1=dim1, dim2=dim2)  # type: ignore[no-any-return]
+    return apply(_diagonal, input, offset=offset, dim1=dim1, dim2=dim2)
 
 
 @public()
@@ -234,7 +234,7 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
     shape = list(input._array.shape[:-1])
     for d in sorted((dim1, dim2)):
         shape.insert(d, side)
-    return apply(_diagonal_backward, input, shape=tuple(shape), offset=offset,  # type: ignore[no-any-return]
+    return apply(_diagonal_backward, input, shape=tuple(shape), offset=offset,
                  dim1=dim1, dim2=dim2)  # fmt: skip
 
 
@@ -245,4 +245,4 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
         return diag_embed(input, diagonal)
     if input.ndim != 2:
         raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {input.ndim}D")
-    return apply(_diagonal, input, offset=diagonal, dim1=0, dim2=1).clone()  # type: ignore[no-any-return]
+    return apply(_diagonal, input, offset=diagonal, dim1=0, dim2=1).clone()

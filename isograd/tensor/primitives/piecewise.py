@@ -47,7 +47,7 @@ def _lines(
     )
 
     def function(x: Tensor, **given: float) -> Tensor:
-        return apply(record, x, params=given)  # type: ignore[no-any-return]
+        return apply(record, x, params=given)
 
     function.__name__ = name
     function.__doc__ = doc
@@ -101,7 +101,7 @@ threshold = _lines(
 
 def _hardswish_vjp(g: Tensor, x: Tensor) -> Tensor:
     inner = where(x <= 3, g * (x / 3 + 0.5), g)
-    return where(x < -3, 0.0, inner)  # type: ignore[no-any-return]
+    return where(x < -3, 0.0, inner)
 
 
 _hardswish: Primitive = Primitive(
@@ -116,4 +116,4 @@ _hardswish: Primitive = Primitive(
 
 def hardswish(x: Tensor) -> Tensor:
     """``x * clip(x + 3, 0, 6) / 6``."""
-    return apply(_hardswish, x)  # type: ignore[no-any-return]
+    return apply(_hardswish, x)

@@ -161,7 +161,7 @@ def _max_pool_backward(xp: Any, g: Any, index: Any, *, size: Ints, overlap: bool
 
 
 def _at_places(g: Tensor, index: Tensor) -> Tensor:
-    return gather(g.flatten(2), 2, index.flatten(2)).reshape(index.shape)  # type: ignore[no-any-return]
+    return gather(g.flatten(2), 2, index.flatten(2)).reshape(index.shape)
 
 
 _put: Primitive = Primitive(
@@ -213,14 +213,14 @@ def max_pool(
     x: Tensor, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil: bool
 ) -> tuple[Tensor, Tensor]:
     """The largest element of every window of (N, C, *S), and its place in the image."""
-    return apply(  # type: ignore[no-any-return]
+    return apply(
         _max, x, kernel=kernel, stride=stride, padding=padding, dilation=dilation, ceil=ceil
     )
 
 
 def adaptive_max_pool(x: Tensor, count: Ints) -> tuple[Tensor, Tensor]:
     """The largest element of each of ``count`` windows that cover (N, C, *S), and its place."""
-    return apply(_adaptive_max, x, count=count)  # type: ignore[no-any-return]
+    return apply(_adaptive_max, x, count=count)
 
 
 # -- means
@@ -321,7 +321,7 @@ def _again(
     with_border: bool, divisor: int | None,
 ) -> Tensor:  # fmt: skip
     floor = pooled_sizes(size, kernel, stride, padding, (1,) * len(kernel), False)
-    return apply(  # type: ignore[no-any-return]
+    return apply(
         _avg, g, kernel=kernel, stride=stride, padding=padding, ceil=floor != tuple(g_shape[2:]),
         with_border=with_border, divisor=divisor,
     )  # fmt: skip
@@ -351,7 +351,7 @@ def avg_pool(
         with_border: count the zeros of the border as elements.
         divisor: divide the sums by this number instead.
     """
-    return apply(  # type: ignore[no-any-return]
+    return apply(
         _avg, x, kernel=kernel, stride=stride, padding=padding, ceil=ceil,
         with_border=with_border, divisor=divisor,
     )  # fmt: skip

@@ -61,14 +61,14 @@ _matmul = Primitive(
 
 
 def _grad_left(g: Tensor, y: Tensor, x_shape: Any) -> Tensor:
-    return apply(_matmul, g, conj(transpose(y, -2, -1)))  # type: ignore[no-any-return]
+    return apply(_matmul, g, conj(transpose(y, -2, -1)))
 
 
 def _grad_right(g: Tensor, x: Tensor, y_shape: Any) -> Tensor:
     if len(y_shape) == 2 and x.ndim > 2:  # sum over the stack inside one product
         x = reshape(x, (-1, x.shape[-1]))
         g = reshape(g, (-1, g.shape[-1]))
-    return apply(_matmul, conj(transpose(x, -2, -1)), g)  # type: ignore[no-any-return]
+    return apply(_matmul, conj(transpose(x, -2, -1)), g)
 
 
 def _same_dtype(name: str, a: Tensor, b: Tensor) -> None:
@@ -102,7 +102,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     if len(a) > 1 and len(b) > 1:
         if len(a) > 2 and len(b) > 2:
             _check_batch(a[:-2], b[:-2])
-        return apply(_matmul, input, other)  # type: ignore[no-any-return]
+        return apply(_matmul, input, other)
     x = unsqueeze(input, 0) if len(a) == 1 else input
     y = unsqueeze(other, 1) if len(b) == 1 else other
     out = apply(_matmul, x, y)

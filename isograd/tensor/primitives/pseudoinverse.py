@@ -100,7 +100,7 @@ def linalg_pinv(
     """
     (need_square if hermitian else need_matrix)("linalg.pinv", A)
     if A.numel() == 0:
-        return A.mT * 1  # type: ignore[no-any-return]
+        return A.mT * 1
     x = A.detach()
     s = linalg_eigvalsh(x).abs() if hermitian else linalg_svdvals(x)
     cutoff = _cutoff(A, s._array, atol, rcond if rtol is None else rtol)
@@ -141,15 +141,15 @@ def linalg_cond(A: Tensor, p: Any = None) -> Tensor:
         need_matrix("linalg.cond", A)
         s = linalg_svdvals(A)
         if s.shape[-1] == 0:
-            return s.new_zeros(s.shape[:-1])  # type: ignore[no-any-return]
+            return s.new_zeros(s.shape[:-1])
         top, bottom = s.select(-1, 0), s.select(-1, s.shape[-1] - 1)
-        return bottom / top if p == -2 else top / bottom  # type: ignore[no-any-return]
+        return bottom / top if p == -2 else top / bottom
     need_square("linalg.cond", A)
     if A.shape[-1] == 0:
         return linalg_matrix_norm(A, p)
     inverse, info = linalg_inv_ex(A)
     product = linalg_matrix_norm(A, p) * linalg_matrix_norm(inverse, p)
-    return where(info != 0, float("inf"), product)  # type: ignore[no-any-return]
+    return where(info != 0, float("inf"), product)
 
 
 @public(method=False, out=True)
@@ -205,8 +205,8 @@ def _residuals(A: Tensor, b: Tensor, x: Tensor, ranks: Tensor, driver: str) -> T
     n, m = A.shape[-2:]
     full = driver == "gels" or bool((ranks == m).all())
     if n <= m or not full or driver == "gelsy":
-        return A.new_empty(0).real if A.is_complex() else A.new_empty(0)  # type: ignore[no-any-return]
-    return (matmul(A, x) - b).abs().square().sum(-2)  # type: ignore[no-any-return]
+        return A.new_empty(0).real if A.is_complex() else A.new_empty(0)
+    return (matmul(A, x) - b).abs().square().sum(-2)
 
 
 Tensor.pinverse = linalg_pinv  # type: ignore[attr-defined]

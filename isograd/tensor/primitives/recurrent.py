@@ -126,7 +126,7 @@ _lstm: Primitive = Primitive(
 
 def lstm_step(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
     """The next ``(h, c)`` from the sum of the four gates' products (B, 4 H) and ``c`` (B, H)."""
-    return apply(_lstm, gates, cell)  # type: ignore[no-any-return]
+    return apply(_lstm, gates, cell)
 
 
 # -- GRU: r, u from x + h, n = tanh(xn + r hn), h' = n + u (h - n)
@@ -165,4 +165,4 @@ _gru: Primitive = Primitive(
 
 def gru_step(from_input: Tensor, from_hidden: Tensor, hidden: Tensor) -> Tensor:
     """The next hidden state from both products (B, 3 H), in the order r, z, n, and the last one."""
-    return apply(_gru, from_input, from_hidden, hidden)  # type: ignore[no-any-return]
+    return apply(_gru, from_input, from_hidden, hidden)

@@ -91,7 +91,7 @@ def sum(
 ) -> Tensor:
     """Sum over ``dim`` (all dimensions by default); integers are summed as int64."""
     x = _accumulation_dtype(input, dtype)
-    return apply(_sum, x, dims=dims_of(dim, x.ndim, "sum"), keepdim=keepdim)  # type: ignore[no-any-return]
+    return apply(_sum, x, dims=dims_of(dim, x.ndim, "sum"), keepdim=keepdim)
 
 
 @public(out=True)
@@ -119,7 +119,7 @@ def mean(
             f"complex dtype. Got: {x.dtype.name}"
         )
     dims = dims_of(dim, x.ndim, "mean")
-    return apply(_mean, x, dims=dims, keepdim=keepdim)  # type: ignore[no-any-return]
+    return apply(_mean, x, dims=dims, keepdim=keepdim)
 
 
 def _count(shape: Sequence[int], dims: Sequence[int]) -> int:
@@ -173,7 +173,7 @@ def _prod_vjp(g: Tensor, x: Tensor, dims: Any, keepdim: bool) -> Tensor:
     back = [0] * x.ndim
     for i, d in enumerate(order):
         back[d] = i
-    return g * conj(others.permute(back))  # type: ignore[no-any-return]
+    return g * conj(others.permute(back))
 
 
 _prod = Primitive(
@@ -192,7 +192,7 @@ def prod(
 ) -> Tensor:
     """Product of all elements, or along ``dim``; integers multiply as int64."""
     x = _accumulation_dtype(input, dtype)
-    return apply(_prod, x, dims=dims_of(dim, x.ndim, "prod"), keepdim=keepdim)  # type: ignore[no-any-return]
+    return apply(_prod, x, dims=dims_of(dim, x.ndim, "prod"), keepdim=keepdim)
 
 
 # -- extremes
@@ -205,7 +205,7 @@ def _extreme_vjp(g: Tensor, out: Tensor, x: Tensor, dims: Any, keepdim: bool) ->
         g, out = reshape(g, kept), reshape(out, kept)
     hit = (x == out) | (x.isnan() & out.isnan())
     hit = hit.to(g.dtype)
-    return g * hit / sum(hit, dims, True) if dims else g * hit  # type: ignore[no-any-return]
+    return g * hit / sum(hit, dims, True) if dims else g * hit
 
 
 def _empty_check(name: str, x: Tensor, dims: tuple[int, ...]) -> None:
@@ -240,7 +240,7 @@ def amax(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
     """Maximum over ``dim``; equal maxima share the gradient."""
     dims = dims_of(dim, input.ndim, "amax")
     _empty_check("amax", input, dims)
-    return apply(_amax, input, dims=dims, keepdim=keepdim)  # type: ignore[no-any-return]
+    return apply(_amax, input, dims=dims, keepdim=keepdim)
 
 
 @public(out=True)
@@ -248,7 +248,7 @@ def amin(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
     """Minimum over ``dim``; equal minima share the gradient."""
     dims = dims_of(dim, input.ndim, "amin")
     _empty_check("amin", input, dims)
-    return apply(_amin, input, dims=dims, keepdim=keepdim)  # type: ignore[no-any-return]
+    return apply(_amin, input, dims=dims, keepdim=keepdim)
 
 
 @public(out="strict")
@@ -288,7 +288,7 @@ def _arg(record: Primitive, input: Tensor, dim: int | None, keepdim: bool) -> Te
         )
     if dim is not None:
         dim = wrap_dim(dim, input.ndim, record.name) if input.ndim else None
-    return apply(record, input, dim=dim, keepdim=keepdim)  # type: ignore[no-any-return]
+    return apply(record, input, dim=dim, keepdim=keepdim)
 
 
 @public(out=True)
@@ -380,7 +380,7 @@ def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 @public()
 def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
     """How many elements are not 0."""
-    return apply(_count_nonzero, input, dims=dims_of(dim, input.ndim, "count_nonzero"))  # type: ignore[no-any-return]
+    return apply(_count_nonzero, input, dims=dims_of(dim, input.ndim, "count_nonzero"))
 
 
 # -- spread
@@ -446,7 +446,7 @@ _root = Primitive(
 
 def safe_sqrt(x: Tensor) -> Tensor:
     """The square root, with gradient 0 at 0."""
-    return apply(_root, x)  # type: ignore[no-any-return]
+    return apply(_root, x)
 
 
 def _pair(name: str, first: Any) -> Any:
@@ -476,7 +476,7 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     """``log(sum(exp(input)))`` over ``dim`` without overflow."""
     x = input if input.dtype.category > 1 else input.to(get_default_dtype())
     dims = dims_of(dim, x.ndim, "logsumexp")
-    return apply(_logsumexp, x, dims=dims, keepdim=keepdim)  # type: ignore[no-any-return]
+    return apply(_logsumexp, x, dims=dims, keepdim=keepdim)
 
 
 def _logsumexp_forward(xp: Any, x: Any, *, dims: Any, keepdim: bool) -> Any:
@@ -493,7 +493,7 @@ def _logsumexp_vjp(g: Tensor, out: Tensor, x: Tensor, dims: Any, keepdim: bool) 
     if not keepdim:
         kept = keep_shape(x.shape, dims)
         g, out = reshape(g, kept), reshape(out, kept)
-    return g * conj(exp(x - out))  # type: ignore[no-any-return]
+    return g * conj(exp(x - out))
 
 
 _logsumexp = Primitive(
@@ -518,13 +518,13 @@ def cumsum(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
     """Running sum along ``dim``; integers are summed as int64."""
     x = _accumulation_dtype(input, dtype)
     dim = wrap_dim(dim, x.ndim, "cumsum")
-    return apply(_cumsum, x, dim=dim) if x.ndim else x.clone()  # type: ignore[no-any-return]
+    return apply(_cumsum, x, dim=dim) if x.ndim else x.clone()
 
 
 def _cumprod_vjp(g: Tensor, out: Tensor, x: Tensor, dim: int) -> Tensor:
     """sum over j >= i of g_j * prod_{k <= j, k != i} x_k; through zeros without dividing."""
     if not bool((x == 0).any()):
-        return flip(cumsum(flip(g * conj(out), dim), dim), dim) / conj(x)  # type: ignore[no-any-return]
+        return flip(cumsum(flip(g * conj(out), dim), dim), dim) / conj(x)
     n = x.shape[dim]
     parts = []
     for i in range(n):
@@ -552,7 +552,7 @@ def cumprod(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
     """Running product along ``dim``; integers multiply as int64."""
     x = _accumulation_dtype(input, dtype)
     dim = wrap_dim(dim, x.ndim, "cumprod")
-    return apply(_cumprod, x, dim=dim) if x.ndim else x.clone()  # type: ignore[no-any-return]
+    return apply(_cumprod, x, dim=dim) if x.ndim else x.clone()
 
 
 def _running(name: str, larger: bool) -> Any:
@@ -599,11 +599,11 @@ _logcumsumexp = Primitive(
 
 def _logcumsumexp_vjp(g: Tensor, out: Tensor, x: Tensor, dim: int) -> Tensor:
     top = amax(out, dim, True).detach()
-    return flip(cumsum(flip(g * exp(top - out), dim), dim), dim) * exp(x - top)  # type: ignore[no-any-return]
+    return flip(cumsum(flip(g * exp(top - out), dim), dim), dim) * exp(x - top)
 
 
 @public(out=True)
 def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     """Running ``log(sum(exp(input)))`` along ``dim``."""
     dim = wrap_dim(dim, input.ndim, "logcumsumexp")
-    return apply(_logcumsumexp, input, dim=dim) if input.ndim else input.clone()  # type: ignore[no-any-return]
+    return apply(_logcumsumexp, input, dim=dim) if input.ndim else input.clone()

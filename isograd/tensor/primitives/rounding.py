@@ -36,14 +36,14 @@ _round = unary("round", _rounding("rint"), lambda g: g * 0, "Nearest integer, ha
 def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     """Round to ``decimals`` places, halves to even."""
     if decimals == 0:
-        return _round(input)  # type: ignore[no-any-return]
+        return _round(input)
     scale = 10.0 ** builtins.abs(decimals)
     if decimals > 0:
-        return _round(input * scale) / scale  # type: ignore[no-any-return]
-    return _round(input / scale) * scale  # type: ignore[no-any-return]
+        return _round(input * scale) / scale
+    return _round(input / scale) * scale
 
 
 @public(inplace=True)
 def frac(input: Tensor) -> Tensor:
     """The fractional part, with the input's sign."""
-    return input - trunc(input)  # type: ignore[no-any-return]
+    return input - trunc(input)

@@ -206,12 +206,12 @@ def scatter(
     else:
         dim, src = _prepared("scatter", input, dim, index, src)
     if index.numel() == 0:
-        return input.clone()  # type: ignore[no-any-return]
+        return input.clone()
     if reduce == "add":
-        return apply(_scatter_add, input, index, src, dim=dim)  # type: ignore[no-any-return]
+        return apply(_scatter_add, input, index, src, dim=dim)
     if reduce == "multiply":
-        return apply(_scatter_reduce, input, index, src, dim=dim, reduce="prod")  # type: ignore[no-any-return]
-    return apply(_scatter, input, index, src, dim=dim)  # type: ignore[no-any-return]
+        return apply(_scatter_reduce, input, index, src, dim=dim, reduce="prod")
+    return apply(_scatter, input, index, src, dim=dim)
 
 
 @public(inplace=True, out=True)
@@ -223,8 +223,8 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """
     dim, src = _prepared("scatter", input, dim, index, src)
     if index.numel() == 0:
-        return input.clone()  # type: ignore[no-any-return]
-    return apply(_scatter_add, input, index, src, dim=dim)  # type: ignore[no-any-return]
+        return input.clone()
+    return apply(_scatter_add, input, index, src, dim=dim)
 
 
 _REDUCTIONS = ("sum", "prod", "mean", "amax", "amin")
@@ -249,7 +249,7 @@ def scatter_reduce(
         )
     dim, src = _prepared("scatter_reduce", input, dim, index, src)
     if index.numel() == 0:
-        return input.clone()  # type: ignore[no-any-return]
+        return input.clone()
     return _reduced(input, dim, index, src, reduce, include_self)
 
 
@@ -261,7 +261,7 @@ def _reduced(
         neutral = input.new_full((), _neutral(input, reduce))
         base = apply(_scatter, input, index, neutral, dim=dim)
     if reduce in ("prod", "amax", "amin"):
-        return apply(_scatter_reduce, base, index, src, dim=dim, reduce=reduce)  # type: ignore[no-any-return]
+        return apply(_scatter_reduce, base, index, src, dim=dim, reduce=reduce)
     total: Tensor = apply(_scatter_add, base, index, src, dim=dim)
     if reduce == "sum":
         return total
@@ -270,8 +270,8 @@ def _reduced(
     if not include_self:
         counts = counts + counts.eq(0)  # untouched elements: divided by 1
     if input.dtype.category < 2:
-        return total.div(counts, rounding_mode="floor")  # type: ignore[no-any-return]
-    return total / counts  # type: ignore[no-any-return]
+        return total.div(counts, rounding_mode="floor")
+    return total / counts
 
 
 def _neutral(input: Tensor, reduce: str) -> Any:
@@ -330,7 +330,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     base, dim, index, source = _as_vectors("index_add", input, dim, index, source)
     if alpha != 1:
         source = source * alpha
-    return put_picked(base, source, (index,), (dim,), True).reshape(input.shape)  # type: ignore[no-any-return]
+    return put_picked(base, source, (index,), (dim,), True).reshape(input.shape)
 
 
 @public(inplace=True, out=True)
@@ -342,7 +342,7 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
         RuntimeError: for a wrong dtype.
     """
     base, dim, index, source = _as_vectors("index_copy", input, dim, index, source)
-    return put_picked(base, source, (index,), (dim,)).reshape(input.shape)  # type: ignore[no-any-return]
+    return put_picked(base, source, (index,), (dim,)).reshape(input.shape)
 
 
 @public(inplace=True, out=True)
@@ -369,7 +369,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     mask = put_picked(mask, mask.new_ones((), dtype=bool_), (index.reshape(-1),), (0,))
     rest = input.ndim - dim - 1
     mask = mask.reshape((-1,) + (1,) * rest) if input.ndim else mask.reshape(())
-    return input.masked_fill(mask, value)  # type: ignore[no-any-return]
+    return input.masked_fill(mask, value)
 
 
 @public(inplace=True, out=True)
@@ -397,9 +397,9 @@ def index_reduce(
         )
     base, dim, index, source = _as_vectors("index_reduce", input, dim, index, source)
     if index.numel() == 0:
-        return input.clone()  # type: ignore[no-any-return]
+        return input.clone()
     wide = index.reshape((-1,) + (1,) * (base.ndim - dim - 1)).expand(source.shape)
-    return _reduced(base, dim, wide, source, reduce, include_self).reshape(input.shape)  # type: ignore[no-any-return]
+    return _reduced(base, dim, wide, source, reduce, include_self).reshape(input.shape)
 
 
 # -- the flat tensor
@@ -425,4 +425,4 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
             f"source.numel() = {source.numel()}, index.numel() = {index.numel()}"
         )
     flat = put_picked(input.reshape(-1), source.reshape(-1), (index.reshape(-1),), (0,), accumulate)
-    return flat.reshape(input.shape)  # type: ignore[no-any-return]
+    return flat.reshape(input.shape)

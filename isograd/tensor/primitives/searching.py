@@ -81,7 +81,7 @@ def searchsorted(
         )
     value = input if isinstance(input, Tensor) else _number_like(sorted_sequence, input)
     _check_search(name, sorted_sequence, value, sorter)
-    return apply(  # type: ignore[no-any-return]
+    return apply(
         _search,
         sorted_sequence,
         value,
@@ -308,4 +308,4 @@ def isin(
             f"isin(): at least one argument must be a tensor, got {type(elements).__name__} and "
             f"{type(test_elements).__name__}"
         )
-    return apply(_isin, x, y, invert=invert)  # type: ignore[no-any-return]
+    return apply(_isin, x, y, invert=invert)

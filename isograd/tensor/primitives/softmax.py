@@ -123,8 +123,8 @@ def _prepared(name: str, input: Tensor, dim: int | None, dtype: DType | None) ->
 
 def _along(record: Primitive, x: Tensor, dim: int) -> Tensor:
     if x.ndim == 0:
-        return apply(record, x.reshape(1), dim=0).reshape(())  # type: ignore[no-any-return]
-    return apply(record, x, dim=dim)  # type: ignore[no-any-return]
+        return apply(record, x.reshape(1), dim=0).reshape(())
+    return apply(record, x, dim=dim)
 
 
 @public("special_softmax", out=True)
@@ -200,4 +200,4 @@ def attention_softmax(scores: Tensor, mask: Tensor | None, scale: float, causal:
             to attend to becomes 0.
         causal: row i attends to columns 0 .. i.
     """
-    return apply(_attention_softmax, scores, mask, scale=scale, causal=causal)  # type: ignore[no-any-return]
+    return apply(_attention_softmax, scores, mask, scale=scale, causal=causal)

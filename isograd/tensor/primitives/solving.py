@@ -144,7 +144,7 @@ def _triangle(xp: Any, x: Any, upper: bool, unit: bool) -> Any:
 def _triangular_left(g: Tensor, out: Tensor, x: Tensor, upper: bool, unit: bool) -> Tensor:
     g_y = apply(_solve_triangular, transposed(x), g, upper=not upper, unit=unit)
     whole = -matmul(g_y, transposed(out))
-    return triu(whole, int(unit)) if upper else tril(whole, -int(unit))  # type: ignore[no-any-return]
+    return triu(whole, int(unit)) if upper else tril(whole, -int(unit))
 
 
 _solve_triangular: Primitive = Primitive(
@@ -166,8 +166,8 @@ _solve_triangular: Primitive = Primitive(
 def solve_lower(L: Tensor, B: Tensor, adjoint: bool = False) -> Tensor:
     """``L^-1 B`` for lower triangular L, or ``L^-H B`` with ``adjoint``."""
     if adjoint:
-        return apply(_solve_triangular, transposed(L), B, upper=True, unit=False)  # type: ignore[no-any-return]
-    return apply(_solve_triangular, L, B, upper=False, unit=False)  # type: ignore[no-any-return]
+        return apply(_solve_triangular, transposed(L), B, upper=True, unit=False)
+    return apply(_solve_triangular, L, B, upper=False, unit=False)
 
 
 @public(method=False, out=True)
@@ -235,7 +235,7 @@ def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False) -> Tensor:
 def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
     """The inverse of A from its Cholesky factor L (or ``L^H``, with ``upper``)."""
     need_square("cholesky_inverse", L, "L")
-    return cholesky_solve(eye_like(L), L, upper).expand(L.shape)  # type: ignore[no-any-return]
+    return cholesky_solve(eye_like(L), L, upper).expand(L.shape)
 
 
 # -- inverse
@@ -272,7 +272,7 @@ def linalg_inv(A: Tensor) -> Tensor:
     """
     need_square("linalg.inv", A)
     try:
-        return apply(_inv, A)  # type: ignore[no-any-return]
+        return apply(_inv, A)
     except np.linalg.LinAlgError as error:
         batch = f"(Batch element {_first_zero_pivot(on_host(A))}): " if A.ndim > 2 else ""
         raise LinAlgError(
@@ -309,7 +309,7 @@ def linalg_tensorinv(A: Tensor, ind: int = 2) -> Tensor:
             "Expected self to satisfy the requirement prod(self.shape[ind:]) == "
             f"prod(self.shape[:ind]), but got {m} != {n}"
         )
-    return linalg_inv(A.reshape(n, m)).reshape(last + first)  # type: ignore[no-any-return]
+    return linalg_inv(A.reshape(n, m)).reshape(last + first)
 
 
 @public(method=False, out=True)
@@ -331,4 +331,4 @@ def linalg_tensorsolve(A: Tensor, B: Tensor, dims: Any = None) -> Tensor:
             "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == "
             f"prod(self.shape[:other.ndim]), but got {m} != {n}"
         )
-    return linalg_solve(A.reshape(n, m), B.reshape(-1)).reshape(last)  # type: ignore[no-any-return]
+    return linalg_solve(A.reshape(n, m), B.reshape(-1)).reshape(last)

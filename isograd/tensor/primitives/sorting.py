@@ -59,7 +59,7 @@ def _indices(name: str, find: Callable[..., Any], doc: str) -> Callable[..., Ten
     record = Primitive(name, _along_last(find), low_precision=True, nondifferentiable=True, doc=doc)
 
     def function(x: Tensor, dim: int, **params: Any) -> Tensor:
-        return apply(record, x, dim=dim, params=tuple(params.items()))  # type: ignore[no-any-return]
+        return apply(record, x, dim=dim, params=tuple(params.items()))
 
     return function
 
@@ -197,7 +197,7 @@ def argsort(
 @public(out=True)
 def msort(input: Tensor) -> Tensor:
     """Values in order along the first dimension."""
-    return sort(input, 0)[0]  # type: ignore[no-any-return]
+    return sort(input, 0)[0]
 
 
 @public(out=True)
@@ -286,7 +286,7 @@ def _whole_median(xp: Any, x: Any, *, skip_nan: bool) -> Any:
 def _whole_median_vjp(g: Tensor, out: Tensor, x: Tensor) -> Tensor:
     """Equal values share the gradient."""
     same = (x.eq(out) | (x.ne(x) & out.ne(out))).to(g.dtype)
-    return same * (g / same.sum())  # type: ignore[no-any-return]
+    return same * (g / same.sum())
 
 
 _median_of_all = Primitive(

@@ -32,7 +32,7 @@ __all__ = [
 
 
 def _device(name: str) -> Function:
-    return getattr(importlib.import_module("cupyx.scipy.special"), name)  # type: ignore[no-any-return]
+    return getattr(importlib.import_module("cupyx.scipy.special"), name)
 
 
 def _of(host: Function, device_name: str) -> Function:
@@ -128,8 +128,8 @@ def polygamma(n: int, input: Tensor) -> Tensor:
     if n < 0:
         raise RuntimeError(f"polygamma(n, x) does not support negative n, got {n}")
     if n == 0:
-        return digamma(input)  # type: ignore[no-any-return]
-    return apply(_polygamma, input, n=n)  # type: ignore[no-any-return]
+        return digamma(input)
+    return apply(_polygamma, input, n=n)
 
 
 public(method=False, out=True)(polygamma)
@@ -156,7 +156,7 @@ def mvlgamma(input: Tensor, p: int) -> Tensor:
     total = lgamma(input)
     for k in range(1, p):
         total = total + lgamma(input - 0.5 * k)
-    return total + p * (p - 1) / 4 * math.log(math.pi)  # type: ignore[no-any-return]
+    return total + p * (p - 1) / 4 * math.log(math.pi)
 
 
 def _no_rule(what: str) -> Function:
@@ -241,7 +241,7 @@ def _slope(g: Tensor, x: Any, y: Any, zero: float, log_of: Function) -> Tensor:
     """The gradient by x, the logarithm; 0 at x = 0 where the logarithm does not exist."""
     y = _tensor(y, g)
     nowhere = (_tensor(x, g) == 0) & (y <= zero)
-    return where(nowhere, 0.0, g * log_of(y))  # type: ignore[no-any-return]
+    return where(nowhere, 0.0, g * log_of(y))
 
 
 xlogy = binary(
@@ -293,7 +293,7 @@ def logit(input: Tensor, eps: float | None = None) -> Tensor:
     """
     if eps is not None:
         input = input.clamp(eps, 1 - eps)
-    return log(input / (1 - input))  # type: ignore[no-any-return]
+    return log(input / (1 - input))
 
 
 _ALSO_SPECIAL: dict[str, Function] = {

@@ -49,7 +49,7 @@ def _r2c_vjp(g: Tensor, x_shape: Any, dim: int, norm: str) -> Tensor:
     """The missing half is 0: the real part of the full inverse transform."""
     full = _fitted(g, dim, x_shape[dim])
     back = apply(_c2c, full, dims=(dim,), norm=_OPPOSITE[norm], inverse=True)
-    return back.real  # type: ignore[no-any-return]
+    return back.real
 
 
 _r2c = Primitive(
@@ -72,7 +72,7 @@ def _c2r_vjp(g: Tensor, dim: int, n: int, norm: str) -> Tensor:
     weights[0] = 1
     if n % 2 == 0:
         weights[-1] = 1
-    return half * wrap(weights.reshape([-1 if d == dim else 1 for d in range(half.ndim)]))  # type: ignore[no-any-return]
+    return half * wrap(weights.reshape([-1 if d == dim else 1 for d in range(half.ndim)]))
 
 
 _c2r = Primitive(
@@ -172,7 +172,7 @@ def _complex_along(
     dim = _one(name, x, dim)
     length = x.shape[dim] if n is None else n
     _check_length(length)
-    return apply(_c2c, _fitted(x, dim, length), dims=(dim,), norm=mode, inverse=inverse)  # type: ignore[no-any-return]
+    return apply(_c2c, _fitted(x, dim, length), dims=(dim,), norm=mode, inverse=inverse)
 
 
 @public(method=False, out=True)
@@ -200,7 +200,7 @@ def fft_rfft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | Non
     dim = _one("rfft", x, dim)
     length = x.shape[dim] if n is None else n
     _check_length(length)
-    return apply(_r2c, _fitted(x, dim, length), dim=dim, norm=mode)  # type: ignore[no-any-return]
+    return apply(_r2c, _fitted(x, dim, length), dim=dim, norm=mode)
 
 
 @public(method=False, out=True)
@@ -213,7 +213,7 @@ def fft_irfft(
     dim = _one("irfft", x, dim)
     length = 2 * (x.shape[dim] - 1) if n is None else n
     _check_length(length)
-    return apply(_c2r, _fitted(x, dim, length // 2 + 1), dim=dim, n=length, norm=mode)  # type: ignore[no-any-return]
+    return apply(_c2r, _fitted(x, dim, length // 2 + 1), dim=dim, n=length, norm=mode)
 
 
 @public(method=False, out=True)
@@ -227,7 +227,7 @@ def fft_ihfft(
     input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None
 ) -> Tensor:
     """Inverse of `hfft`."""
-    return conj(fft_rfft(input, n, dim, _OPPOSITE[_norm("ihfft", norm)]))  # type: ignore[no-any-return]
+    return conj(fft_rfft(input, n, dim, _OPPOSITE[_norm("ihfft", norm)]))
 
 
 # -- over several dimensions
@@ -240,7 +240,7 @@ def _complex_over(name: str, x: Tensor, s: Any, dim: Any, norm: Any, inverse: bo
     for d, n in zip(dims, lengths, strict=True):
         _check_length(n)
         x = _fitted(x, d, n)
-    return apply(_c2c, x, dims=dims, norm=mode, inverse=inverse) if dims else x.clone()  # type: ignore[no-any-return]
+    return apply(_c2c, x, dims=dims, norm=mode, inverse=inverse) if dims else x.clone()
 
 
 def _rfftn(name: str, x: Tensor, s: Any, dim: Any, norm: Any) -> Tensor:
@@ -253,7 +253,7 @@ def _rfftn(name: str, x: Tensor, s: Any, dim: Any, norm: Any) -> Tensor:
         _check_length(n)
         x = _fitted(x, d, n)
     half = apply(_r2c, x, dim=dims[-1], norm=mode)
-    return apply(_c2c, half, dims=dims[:-1], norm=mode, inverse=False) if dims[1:] else half  # type: ignore[no-any-return]
+    return apply(_c2c, half, dims=dims[:-1], norm=mode, inverse=False) if dims[1:] else half
 
 
 def _irfftn(name: str, x: Tensor, s: Any, dim: Any, norm: Any) -> Tensor:
@@ -270,7 +270,7 @@ def _irfftn(name: str, x: Tensor, s: Any, dim: Any, norm: Any) -> Tensor:
         x = _fitted(x, d, n)
     if dims[1:]:
         x = apply(_c2c, x, dims=dims[:-1], norm=mode, inverse=True)
-    return apply(_c2r, x, dim=dims[-1], n=last, norm=mode)  # type: ignore[no-any-return]
+    return apply(_c2r, x, dim=dims[-1], n=last, norm=mode)
 
 
 @public(method=False, out=True)
@@ -307,7 +307,7 @@ def fft_hfftn(input: Tensor, s: Any = None, dim: Any = None, norm: str | None = 
 @public(method=False, out=True)
 def fft_ihfftn(input: Tensor, s: Any = None, dim: Any = None, norm: str | None = None) -> Tensor:
     """Inverse of `hfftn`."""
-    return conj(_rfftn("ihfftn", input, s, dim, _OPPOSITE[_norm("ihfftn", norm)]))  # type: ignore[no-any-return]
+    return conj(_rfftn("ihfftn", input, s, dim, _OPPOSITE[_norm("ihfftn", norm)]))
 
 
 def _two(name: str, over: Any) -> Any:
@@ -336,7 +336,7 @@ def fft_fftfreq(n: int, d: float = 1.0, *, dtype: DType | None = None, device: A
     kind = dtype or get_default_dtype()
     order = arange(n, dtype=kind, device=device, **options)
     made = (order - n * (order >= (n + 1) // 2).to(kind)) * (1.0 / (n * d))
-    return made.requires_grad_(requires_grad)  # type: ignore[no-any-return]
+    return made.requires_grad_(requires_grad)
 
 
 @public(method=False, out=True)
@@ -344,7 +344,7 @@ def fft_rfftfreq(n: int, d: float = 1.0, *, dtype: DType | None = None, device: 
                  requires_grad: bool = False, **options: Any) -> Tensor:  # fmt: skip
     """The frequencies of `rfft` of ``n`` points spaced ``d`` apart: 0 ... n // 2 over n d."""
     made = arange(n // 2 + 1, dtype=dtype or get_default_dtype(), device=device, **options)
-    return (made * (1.0 / (n * d))).requires_grad_(requires_grad)  # type: ignore[no-any-return]
+    return (made * (1.0 / (n * d))).requires_grad_(requires_grad)
 
 
 def _shift(name: str, sign: int, doc: str) -> Any:

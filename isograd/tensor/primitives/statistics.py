@@ -70,7 +70,7 @@ def cov(
         norm = mass - correction * (total(scaled) / mass if aweights is not None else 1)
     norm = norm.clamp(min=0) if isinstance(norm, Tensor) else max(norm, 0)
     out = matmul(x - middle, transpose(spread, 0, 1).to(x.dtype)) / norm
-    return out.squeeze()  # type: ignore[no-any-return]
+    return out.squeeze()
 
 
 @public()
@@ -88,8 +88,8 @@ def corrcoef(input: Tensor) -> Tensor:
     out = c / unsqueeze(deviations, 1) / deviations
     if out.is_complex():
         raise_to = out.real.clamp(-1, 1)
-        return raise_to + 1j * out.imag.clamp(-1, 1)  # type: ignore[no-any-return]
-    return out.clamp(-1, 1)  # type: ignore[no-any-return]
+        return raise_to + 1j * out.imag.clamp(-1, 1)
+    return out.clamp(-1, 1)
 
 
 _MODES = ("linear", "lower", "higher", "midpoint", "nearest")
@@ -151,10 +151,10 @@ def _interpolated(rows: Tensor, q: Tensor, mode: str, skip: bool) -> Tensor:
     below = ranks.detach().floor()
     low = values.gather(-1, below.long())
     if mode in ("lower", "higher", "nearest"):
-        return low  # type: ignore[no-any-return]
+        return low
     share = 0.5 if mode == "midpoint" else ranks - below
     high = values.gather(-1, ranks.detach().ceil().long())
-    return low.lerp(high, share) if mode == "linear" else low + (high - low) * share  # type: ignore[no-any-return]
+    return low.lerp(high, share) if mode == "linear" else low + (high - low) * share
 
 
 @public(out="strict")

@@ -69,7 +69,7 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None
             f"setStorage: sizes {list(shape)}, strides {list(strides)}, storage offset {offset} "
             f"are out of bounds for storage of {base.numel()} elements"
         )
-    return apply(_as_strided, base, shape=shape, strides=strides, offset=offset)  # type: ignore[no-any-return]
+    return apply(_as_strided, base, shape=shape, strides=strides, offset=offset)
 
 
 @public(function=False)
@@ -83,7 +83,7 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
         )
     if step <= 0:
         raise RuntimeError(f"step is {step} but must be > 0")
-    return apply(_windows, input, dim=dim, size=size, step=step)  # type: ignore[no-any-return]
+    return apply(_windows, input, dim=dim, size=size, step=step)
 
 
 def _windows_forward(xp: Any, x: Any, *, dim: int, size: int, step: int) -> Any:

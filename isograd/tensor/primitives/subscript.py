@@ -288,7 +288,7 @@ def _replaced(old: Tensor, value: Tensor) -> Tensor:
         for v, o in zip(value.shape, old.shape[old.ndim - value.ndim :], strict=True)
     ):
         _not_expandable(value.shape, old.shape)
-    return value.expand(old.shape)  # type: ignore[no-any-return]
+    return value.expand(old.shape)
 
 
 def _put_all(old: Tensor, value: Tensor, indices: Any, dims: Any) -> Tensor:

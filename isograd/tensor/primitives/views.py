@@ -119,7 +119,7 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     wanted = sizes(shape, "reshape")
     if -1 in wanted or math.prod(wanted) != input._array.size:
         wanted = _inferred(wanted, input._array.size)
-    return apply(_reshape, input, shape=wanted)  # type: ignore[no-any-return]
+    return apply(_reshape, input, shape=wanted)
 
 
 @public(function=False)
@@ -131,7 +131,7 @@ def view(input: Tensor, *shape: Any) -> Tensor:
     """
     from_dtype = shape[0] if shape and hasattr(shape[0], "np") else None
     if from_dtype is not None:
-        return apply(_view_dtype, input, dtype=from_dtype)  # type: ignore[no-any-return]
+        return apply(_view_dtype, input, dtype=from_dtype)
     wanted = _inferred(sizes(shape, "view"), input._array.size)
     array = input._array
     if not array.flags.c_contiguous and array.size and not _viewable(array, wanted):
@@ -139,7 +139,7 @@ def view(input: Tensor, *shape: Any) -> Tensor:
             "view size is not compatible with input tensor's size and stride (at least one "
             "dimension spans across two contiguous subspaces). Use .reshape(...) instead."
         )
-    return apply(_reshape, input, shape=wanted)  # type: ignore[no-any-return]
+    return apply(_reshape, input, shape=wanted)
 
 
 def _viewable(array: Any, shape: tuple[int, ...]) -> bool:
@@ -235,7 +235,7 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
         )
     if len(set(order)) != len(order):
         raise RuntimeError("permute(): duplicate dims are not allowed.")
-    return apply(_permute, input, dims=order)  # type: ignore[no-any-return]
+    return apply(_permute, input, dims=order)
 
 
 @public("swapaxes", "swapdims", inplace=False)
@@ -247,7 +247,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
         return input
     order = list(range(n))
     order[a], order[b] = b, a
-    return apply(_permute, input, dims=tuple(order))  # type: ignore[no-any-return]
+    return apply(_permute, input, dims=tuple(order))
 
 
 @public()
@@ -305,7 +305,7 @@ Tensor.T = property(lambda self: permute(self, tuple(range(self.ndim))[::-1]))  
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """Insert a dimension of length 1 at ``dim``."""
     dim = wrap_dim(dim, input.ndim + 1, "unsqueeze")
-    return apply(_insert, input, dim=dim)  # type: ignore[no-any-return]
+    return apply(_insert, input, dim=dim)
 
 
 _insert = Primitive(
@@ -344,7 +344,7 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
         given = (dim,) if isinstance(dim, int) else tuple(dim)
         wrapped = {wrap_dim(d, len(shape), "squeeze") for d in given}
         dims = tuple(d for d in sorted(wrapped) if shape and shape[d] == 1)
-    return apply(squeeze_record, input, dims=dims)  # type: ignore[no-any-return]
+    return apply(squeeze_record, input, dims=dims)
 
 
 def _expand_forward(xp: Any, x: Any, *, shape: Any) -> Any:
@@ -402,7 +402,7 @@ def expand(input: Tensor, *shape: Any, implicit: bool = False) -> Tensor:
             )
     if tuple(full) == have:
         return input
-    return apply(_expand, input, shape=tuple(full))  # type: ignore[no-any-return]
+    return apply(_expand, input, shape=tuple(full))
 
 
 @public(function=False)

@@ -40,6 +40,8 @@ def diff(
     if n < 0:
         raise RuntimeError(f"order must be non-negative but got {n}")
     dim = wrap_dim(dim, input.ndim, "diff")
+    if n == 0:
+        return input.clone()  # type: ignore[no-any-return]
     parts = [x for x in (prepend, input, append) if x is not None]
     for x in parts:
         if x.ndim != input.ndim:

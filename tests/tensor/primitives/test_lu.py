@@ -29,7 +29,7 @@ def test_rebuilds(shape):
 def test_pivots_are_the_largest_of_their_column():
     a = isograd.tensor([[1.0, 2.0, 4.0], [4.0, 4.0, 2.0], [2.0, 3.0, 6.0]])
     compact, pivots = isograd.lu(a)
-    assert pivots.tolist() == [2, 2, 3] or pivots.tolist() == [2, 3, 3]
+    assert pivots.tolist() == [2, 2, 3]  # the first of equal ones
     assert compact[0].tolist() == [4.0, 4.0, 2.0]
 
 

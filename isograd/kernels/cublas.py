@@ -11,6 +11,7 @@ Source: NVIDIA cuBLAS documentation, "cublasGemmStridedBatchedEx".
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import cupy as cp
@@ -40,7 +41,7 @@ def matmul(x: Any, y: Any) -> Any:
     if x.dtype not in _TYPES:
         return _integer_matmul(x, y)
     if x.ndim > 2 and y.ndim == 2 and x.flags.c_contiguous:
-        flat = matmul(x.reshape(-1, x.shape[-1]), y)
+        flat = matmul(x.reshape(math.prod(x.shape[:-1]), x.shape[-1]), y)
         return flat.reshape(*x.shape[:-1], y.shape[-1])
     batch = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
     n, k, m = x.shape[-2], x.shape[-1], y.shape[-1]

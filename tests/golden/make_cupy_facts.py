@@ -18,7 +18,7 @@ MODULES = {"": "cupy", "linalg": "cupy.linalg", "fft": "cupy.fft", "special": "c
 
 
 def parameters(thing: Any) -> list[str] | None:
-    """Names of a function's parameters, ``*args`` and ``**kwargs`` with their stars; None: unknown."""
+    """Names of a function's parameters, starred ones with their stars; None: unknown."""
     try:
         return [
             str(p).split(":")[0].split("=")[0] for p in inspect.signature(thing).parameters.values()
@@ -53,6 +53,9 @@ def facts() -> dict[str, Any]:
                 found["ufuncs"][key] = thing.types
             elif not isinstance(thing, type):
                 found["functions"][key] = parameters(thing)
+    where = importlib.import_module("cupy._sorting.search")._where_ufunc
+    found["functions"].pop("where")
+    found["ufuncs"]["where"] = where.types
     for name in sorted(dir(cupy.ndarray)):
         thing = getattr(cupy.ndarray, name)
         found["ndarray"][name] = parameters(thing) if callable(thing) else None

@@ -7,6 +7,7 @@ from typing import Any
 import cupy as cp
 import numpy as np
 
+from isograd.tensor.backends.names import Names
 from isograd.tensor.devices import device
 
 __all__ = ["CupyBackend"]
@@ -34,7 +35,7 @@ class CupyBackend:
     """Work is queued on CuPy's current stream; ``synchronize`` waits for it."""
 
     name = "cupy"
-    xp: Any = cp
+    xp: Any = Names(cp)
 
     def device_of(self, array: Any) -> device:
         return device("cuda", array.device.id)

@@ -32,7 +32,9 @@ def _matmul_forward(xp: Any, x: Any, y: Any) -> Any:
     if is_low_precision(x.dtype):
         return np.matmul(x.astype(np.float32), y.astype(np.float32)).astype(x.dtype)
     if x.ndim > 2 and y.ndim == 2 and x.flags.c_contiguous:  # one product instead of many
-        return (x.reshape(-1, x.shape[-1]) @ y).reshape(*x.shape[:-1], y.shape[-1])
+        return (x.reshape(math.prod(x.shape[:-1]), x.shape[-1]) @ y).reshape(
+            *x.shape[:-1], y.shape[-1]
+        )
     return np.matmul(x, y)
 
 

@@ -38,7 +38,7 @@ env: $(READY)  ## the environment in .venv, with everything the other verbs need
 		if [ -z "$$python" ]; then echo "no Python 3.11, 3.12 or 3.13 found in PATH" >&2; exit 1; fi; \
 		echo "python: $$($$python --version)"; $$python -m venv .venv; \
 	fi
-	.venv/bin/python -m pip install --disable-pip-version-check -e '.[dev,cpu,examples]'
+	.venv/bin/python -m pip install --disable-pip-version-check -e '.[dev,examples]'
 	@touch $@
 
 demo: $(READY)  ## train a small GPT on two ranks (about a minute)

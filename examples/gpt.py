@@ -126,7 +126,7 @@ def plot(history, path):
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     numbers = {"steps": 600, "batch": 32, "context": 64, "layers": 4, "heads": 4, "width": 144,
-               "lr": 4e-3, "seed": 1337, "every": 100, "text": 4 << 20, "stop": 1 << 30}  # fmt: skip
+               "lr": 4e-3, "seed": 42, "every": 100, "text": 4 << 20, "stop": 1 << 30}  # fmt: skip
     for name, value in numbers.items():  # batch: of all ranks; every: steps per checkpoint
         p.add_argument(f"--{name}", type=type(value), default=value)
     p.add_argument("--device", default="cpu")

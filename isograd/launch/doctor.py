@@ -89,23 +89,24 @@ def _cores() -> Finding:
     return Finding("CPU cores", f"{core_count()} usable of {os.cpu_count()}")
 
 
+_UNUSED = "this version computes with NumPy's BLAS and does not use it yet"
+
+
 def _compiler() -> Finding:
     path = shutil.which(os.environ.get("CC", "cc"))
     if path is None:
-        cost = "no generated CPU kernels: elementwise chains and losses run several times slower"
-        return Finding("C compiler", "", cost, "apt-get install gcc (or set CC)")
+        return Finding("C compiler", f"none; {_UNUSED}")
     command = [path, "--version"]
     said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-    return Finding("C compiler", f"{path}: {(said.stdout.splitlines() or ['?'])[0]}")
+    return Finding("C compiler", f"{path}: {(said.stdout.splitlines() or ['?'])[0]}; {_UNUSED}")
 
 
 def _onednn() -> Finding:
     path = _find_onednn()
     if path is None:
-        cost = "convolution and bf16 matmul on the CPU run several times slower"
-        return Finding("oneDNN", "", cost, "pip install onednn-cpu-gomp")
+        return Finding("oneDNN", f"none; {_UNUSED}")
     ctypes.CDLL(path)
-    return Finding("oneDNN", path)
+    return Finding("oneDNN", f"{path}; {_UNUSED}")
 
 
 def _find_onednn() -> str | None:
@@ -193,15 +194,6 @@ _PROBES: dict[str, Callable[[], Finding]] = {
     "GPU": _devices,
     "NCCL": _gpu_package(
         "NCCL", "nvidia-nccl-cu13", "GPUs exchange data through host memory", "nvidia-nccl-cu13"
-    ),
-    "cuDNN": _gpu_package(
-        "cuDNN",
-        "nvidia-cudnn-frontend",
-        "convolution and attention on the GPU run slower",
-        "nvidia-cudnn-frontend<=1.28",
-    ),
-    "cuBLASLt": _gpu_package(
-        "cuBLASLt", "nvmath-python", "no fused epilogues; compiled GPU steps without matmul"
     ),
     "TensorBoard": _tensorboard,
 }

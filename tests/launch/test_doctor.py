@@ -39,8 +39,7 @@ def test_every_probe_reports_and_what_is_missing_has_a_cost(findings):
 
 def test_a_missing_library_has_a_cost_and_a_fix(monkeypatch):
     monkeypatch.setattr(doctor, "_find_onednn", lambda: None)
-    finding = doctor._onednn()
-    assert (finding.found, finding.fix) == ("", "pip install onednn-cpu-gomp")
+    assert "does not use it yet" in doctor._onednn().found  # nothing to fix for what is unused
     monkeypatch.setattr(doctor, "device_count", lambda environ: 1)
     absent = doctor._gpu_package("X", "no-such-distribution-of-ours", "slow")()
     assert absent == doctor.Finding("X", "", "slow", "pip install 'no-such-distribution-of-ours'")

@@ -86,7 +86,8 @@ else:
 __version__ = "0.1.0"
 
 _SUBMODULES = (
-    "cuda", "data", "distributed", "fft", "linalg", "masked", "nn", "optim", "special", "utils",
+    "cuda", "data", "distributed", "fft", "linalg", "masked", "nn", "optim", "signal", "special",
+    "utils",
 )  # fmt: skip
 _LAZY = {"load": "isograd.serialization", "save": "isograd.serialization"}
 

@@ -246,7 +246,7 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     return _constant_of(made, input)
 
 
-@public(out=True)
+@public(out="strict")
 def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *,
                 generator: Generator | None = None) -> Tensor:  # fmt: skip
     """Indices drawn with probabilities proportional to each row's weights.

@@ -41,7 +41,7 @@ def diff(
         raise RuntimeError(f"order must be non-negative but got {n}")
     dim = wrap_dim(dim, input.ndim, "diff")
     if n == 0:
-        return input.clone()  # type: ignore[no-any-return]
+        return input.clone()
     parts = [x for x in (prepend, input, append) if x is not None]
     for x in parts:
         if x.ndim != input.ndim:

@@ -1,0 +1,3 @@
+"""``isograd.signal``: window functions."""
+
+import isograd.signal.windows as windows

@@ -80,7 +80,7 @@ def gather_backward(g: Tensor, index: Tensor, dim: int, shape: Any) -> Tensor:
     return apply(_gather_backward, g, index, dim=dim, shape=tuple(shape))
 
 
-@public(out=True)
+@public(out="strict")
 def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
     """``out[i][j] = input[index[i][j]][j]`` for ``dim`` 0, and so on.
 
@@ -111,7 +111,7 @@ def _check_shape(input: Tensor, index: Tensor, dim: int) -> None:
             )
 
 
-@public(out=True)
+@public(out="strict")
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
     """:func:`gather` where the other dimensions broadcast; without ``dim``, of the flat input.
 
@@ -142,7 +142,7 @@ def _with(shape: Any, dim: int, size: int) -> tuple[int, ...]:
 # -- whole slices, and single elements
 
 
-@public(out=True)
+@public(out="strict")
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """The slices at ``index`` along ``dim``.
 
@@ -170,7 +170,7 @@ def check_vector(name: str, index: Tensor) -> None:
         raise RuntimeError(f"{name}(): Expected dtype int32 or int64 for index, got {index.dtype}")
 
 
-@public(out=True)
+@public(out="strict")
 def take(input: Tensor, index: Tensor) -> Tensor:
     """The elements at ``index`` of the flat input; negative indices count from the end.
 
@@ -198,7 +198,7 @@ def check_flat_index(name: str, input: Tensor, index: Tensor) -> None:
             )
 
 
-@public(out=True)
+@public(out="strict")
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where ``mask`` holds, as a vector; both broadcast.
 

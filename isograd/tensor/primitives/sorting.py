@@ -247,7 +247,7 @@ def _select(
     return named_result(name, ("values", "indices"), (values, index))
 
 
-@public(out=True)
+@public(out="strict")
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     """The ``k``-th smallest (from 1) along ``dim``.
 

@@ -77,7 +77,7 @@ def synchronize(device: Any = None) -> None:
 def get_device_properties(device: Any = None) -> Any:
     """The driver's description: ``.name``, ``.total_memory`` (bytes), ``.major``, ..."""
     raw = _xp().cuda.runtime.getDeviceProperties(_index(device))
-    fields = {k: v.decode() if isinstance(v, bytes) else v for k, v in raw.items()}
+    fields = {**raw, "name": raw["name"].decode()}
     fields["total_memory"] = fields["totalGlobalMem"]
     fields["multi_processor_count"] = fields["multiProcessorCount"]
     return type("CudaDeviceProperties", (), fields)()
@@ -146,19 +146,20 @@ def empty_cache() -> None:
 def Stream(device: Any = None, priority: int = 0) -> Any:
     """A queue of work on a device; ``with cuda.stream(s):`` makes it current."""
     with _xp().cuda.Device(_index(device)):
-        return _xp().cuda.Stream(non_blocking=True, priority=priority)
+        return backend_for(_device("cuda")).stream(priority)
 
 
 def Event(enable_timing: bool = False, blocking: bool = False, interprocess: bool = False) -> Any:
     """A point in a stream's order; ``elapsed_time`` is in milliseconds."""
     if interprocess:
         raise NotImplementedError("Event: interprocess=True is not supported")
-    return backend_for(_device("cuda")).event(timing=enable_timing)
+    return backend_for(_device("cuda")).event(timing=enable_timing, blocking=blocking)
 
 
 def current_stream(device: Any = None) -> Any:
     """The stream that work is queued on now."""
-    return _xp().cuda.get_current_stream()
+    with _xp().cuda.Device(_index(device)):
+        return backend_for(_device("cuda")).current_stream()
 
 
 def stream(stream: Any) -> Any:

@@ -48,7 +48,8 @@ def _device_draw(
     seed, draw = _stream(generator).next_draw()
     xp = backend_for(target).xp
     wide = np.float64 if d is dtypes.float64 else np.float32
-    return kind(xp, seed, draw, tuple(shape), dtype=wide).astype(d.np)
+    with xp.cuda.Device(target.index):
+        return kind(xp, seed, draw, tuple(shape), dtype=wide).astype(d.np)
 
 
 def _floating(name: str, method: str, kind: Any, doc: str) -> Any:

@@ -157,6 +157,8 @@ class DeviceArray:
         return iter([self[i] for i in range(len(self))])
 
     def __getitem__(self, key: Any) -> Any:
+        if any(getattr(k, "dtype", None) == bool for k in (key if type(key) is tuple else (key,))):
+            waits.append("mask")  # how long is the result?
         return wrap(self.host[unwrap(key, "index")])
 
     def __setitem__(self, key: Any, value: Any) -> None:

@@ -53,10 +53,13 @@ class NumpyBackend:
     def from_numpy(self, array: Any, index: int | None) -> Any:
         return array
 
-    def stream(self) -> _HostStream:
+    def stream(self, priority: int | None = None) -> _HostStream:
         return _HostStream()
 
-    def event(self, timing: bool = False) -> _HostEvent:
+    def current_stream(self) -> _HostStream:
+        return _HostStream()
+
+    def event(self, timing: bool = False, blocking: bool = False) -> _HostEvent:
         return _HostEvent()
 
     def synchronize(self) -> None:

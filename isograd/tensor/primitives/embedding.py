@@ -34,7 +34,10 @@ def _backward_forward(
     flat = index.reshape(-1)
     if padding >= 0:
         kept = flat != padding
-        flat, values = flat[kept], values[kept]
+        if xp is np:
+            flat, values = flat[kept], values[kept]
+        else:  # without asking how many are kept
+            values = xp.where(kept[:, None], values, values.dtype.type(0))
     if by_frequency:
         counts = xp.bincount(flat, minlength=rows)
         values = values / counts[flat].astype(values.dtype)[:, None]

@@ -47,14 +47,15 @@ import isograd.tensor.primitives.rounding
 import isograd.tensor.primitives.scattering
 import isograd.tensor.primitives.searching
 import isograd.tensor.primitives.shape
-import isograd.tensor.primitives.softmax
 import isograd.tensor.primitives.short_time
+import isograd.tensor.primitives.softmax
 import isograd.tensor.primitives.solving
 import isograd.tensor.primitives.sorting
 import isograd.tensor.primitives.special
 import isograd.tensor.primitives.spectra
 import isograd.tensor.primitives.statistics
 import isograd.tensor.primitives.subscript
+import isograd.tensor.primitives.truth
 import isograd.tensor.primitives.windows
 import isograd.tensor.random  # noqa: F401
 

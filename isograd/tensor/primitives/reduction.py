@@ -348,41 +348,6 @@ def _extreme(name: str, whole: Any, arg: Primitive, pair: Any) -> Any:
 max = _extreme("max", amax, _argmax, maximum)
 min = _extreme("min", amin, _argmin, minimum)
 
-# -- truth
-
-_any = Primitive("any", lambda xp, x, *, dims, keepdim: xp.any(x != 0, axis=dims, keepdims=keepdim),
-                 nondifferentiable=True, doc="Whether some element is not 0.")  # fmt: skip
-_all = Primitive("all", lambda xp, x, *, dims, keepdim: xp.all(x != 0, axis=dims, keepdims=keepdim),
-                 nondifferentiable=True, doc="Whether no element is 0.")  # fmt: skip
-_count_nonzero = Primitive(
-    "count_nonzero", lambda xp, x, *, dims: xp.sum(x != 0, axis=dims, dtype=np.int64),
-    nondifferentiable=True, doc="How many elements are not 0.",
-)  # fmt: skip
-
-
-def _truth(record: Primitive, input: Tensor, dim: Dims, keepdim: bool) -> Tensor:
-    out: Tensor = apply(record, input, dims=dims_of(dim, input.ndim, record.name), keepdim=keepdim)
-    return out.to(dtypes.uint8) if input.dtype is dtypes.uint8 else out
-
-
-@public(out=True)
-def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Whether some element is not 0."""
-    return _truth(_any, input, dim, keepdim)
-
-
-@public(out=True)
-def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Whether no element is 0."""
-    return _truth(_all, input, dim, keepdim)
-
-
-@public()
-def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
-    """How many elements are not 0."""
-    return apply(_count_nonzero, input, dims=dims_of(dim, input.ndim, "count_nonzero"))
-
-
 # -- spread
 
 

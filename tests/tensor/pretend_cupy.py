@@ -12,12 +12,9 @@ import contextlib
 import functools
 import json
 import operator
-import subprocess
 import sys
-import tempfile
 import types
 from collections.abc import Iterator
-from ctypes import CDLL, c_double, c_int64, c_void_p
 from inspect import isfunction
 from pathlib import Path
 from typing import Any
@@ -27,10 +24,12 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from isograd.tensor import backends
+from isograd.optim import kernels
+from isograd.tensor import accumulate, backends
 from isograd.tensor.backends.names import Names
 from isograd.tensor.devices import device as Device
 from isograd.tensor.numerics import bessel, erf, gamma, oscillating
+from tests.tensor.pretend_kernels import ElementwiseKernel
 
 FACTS = json.loads((Path(__file__).parents[1] / "golden" / "cupy_facts.json").read_text())
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
@@ -157,7 +156,10 @@ class DeviceArray:
         return iter([self[i] for i in range(len(self))])
 
     def __getitem__(self, key: Any) -> Any:
-        if any(getattr(k, "dtype", None) == bool for k in (key if type(key) is tuple else (key,))):
+        if any(
+            getattr(getattr(k, "dtype", None), "kind", "") == "b"
+            for k in (key if type(key) is tuple else (key,))
+        ):
             waits.append("mask")  # how long is the result?
         return wrap(self.host[unwrap(key, "index")])
 
@@ -422,99 +424,6 @@ for _module in (erf, gamma, bessel, oscillating):
 SPECIAL |= {"special.gammaln": gamma.lgamma, "special.polygamma": gamma.polygamma}
 
 
-# -- kernels
-
-
-@functools.cache
-def compile_c(source: str) -> Any:
-    folder = tempfile.mkdtemp(prefix="pretend_cupy")
-    path = Path(folder) / "kernel.cpp"
-    path.write_text(source)
-    library = path.with_suffix(".so")
-    subprocess.run(["g++", "-O1", "-shared", "-fPIC", "-o", library, path], check=True)
-    return CDLL(str(library))
-
-
-C_TYPES = {
-    "float32": "float", "float64": "double", "int64": "long long", "int32": "int", "bool": "bool",
-    "uint8": "unsigned char", "int8": "signed char", "int16": "short",
-    "uint64": "unsigned long long", "complex64": "complex<float>", "complex128": "complex<double>",
-    "float16": "float", "bfloat16": "float",  # widened before the call, rounded after it
-}  # fmt: skip
-
-
-class ElementwiseKernel:
-    """The body, compiled as C++ and run in order over the elements."""
-
-    def __init__(
-        self, inputs: str, outputs: str, body: str, name: str = "kernel", **options: Any
-    ) -> None:
-        self.inputs = [p.split() for p in inputs.split(",") if p.strip()]
-        self.outputs = [p.split() for p in outputs.split(",") if p.strip()]
-        self.body, self.name, self.preamble = body, name, options.get("preamble", "")
-
-    def __call__(self, *args: Any, size: int | None = None) -> Any:
-        parameters = [*self.inputs, *self.outputs]
-        if len(args) != len(parameters):
-            raise TypeError(f"{self.name}: give the outputs: {len(parameters)} arguments")
-        known: dict[str, str] = {}
-        for (*_, kind, name), a in zip(parameters, args, strict=True):
-            if isinstance(a, np.ndarray):
-                raise TypeError(f"{self.name}: Unsupported type <class 'numpy.ndarray'>")
-            if len(kind) > 1 and getattr(a, "dtype", kind) != np.dtype(kind):
-                raise TypeError(f"{self.name}: Type is mismatched. {name} {a.dtype} {kind}")
-            if len(kind) > 1 or not isinstance(a, DeviceArray):
-                continue  # numbers decide no type
-            found = str(a.dtype)
-            if known.setdefault(kind, found) != found:
-                raise TypeError(f"{self.name}: Type is mismatched. {name} {found} {known[kind]}")
-        for *_, kind, _name in parameters:
-            if len(kind) == 1 and kind not in known:
-                raise KeyError(kind)
-            known.setdefault(kind, kind)
-        shapes = [a.shape for p, a in zip(parameters, args, strict=True)
-                  if isinstance(a, DeviceArray) and "raw" not in p]  # fmt: skip
-        shape = (size,) if size is not None else np.broadcast_shapes(*shapes)
-        return self._run(parameters, args, known, shape, int(np.prod(shape)))
-
-    def _run(self, parameters: Any, args: Any, known: Any, shape: Any, count: int) -> Any:
-        if any(t not in C_TYPES for t in known.values()):
-            raise NotImplementedError(f"{self.name}: pretended kernels do not know {known}")
-        heads, loads, values, kept = [], [], [], []
-        for p, a in zip(parameters, args, strict=True):
-            kind, name = p[-2:]
-            if not isinstance(a, DeviceArray):
-                value = c_int64(int(a)) if known[kind].startswith("int") else c_double(float(a))
-                heads.append(f"{'long long' if isinstance(value, c_int64) else 'double'} _{name}")
-                loads.append(f"const {kind} {name} = ({kind})_{name};")
-                values.append(value)
-                continue
-            full = a.host if "raw" in p else np.broadcast_to(a.host, shape)
-            flat = np.ascontiguousarray(full)
-            if full.dtype in (np.float16, BFLOAT16):
-                flat = flat.astype(np.float32)
-            kept.append((full, flat, p in self.outputs))
-            values.append(c_void_p(flat.ctypes.data))
-            heads.append(f"{kind}* _{name}")
-            loads.append(
-                f"{kind}* {name} = _{name};" if "raw" in p else f"{kind}& {name} = _{name}[i];"
-            )
-        kinds = "\n".join(f"typedef {C_TYPES[t]} {k};" for k, t in known.items() if k != C_TYPES[t])
-        names = ", ".join([*heads, "long long _n"])
-        source = (
-            "#include <cmath>\n#include <complex>\n#include <cstddef>\n"
-            "using namespace std;\n#define __device__\n"
-            f'{kinds}\n{self.preamble}\nextern "C" void run({names}) {{\n'
-            f"for (ptrdiff_t i = 0; i < _n; ++i) {{ {' '.join(loads)}\n{self.body}\n}} }}"
-        )
-        compile_c(source).run(*values, c_int64(count))
-        for full, flat, written in kept:
-            if written and full is not flat:
-                full[...] = flat
-        outs = args[len(self.inputs) :]
-        return outs[0] if len(outs) == 1 else tuple(outs)
-
-
 # -- the module
 
 
@@ -552,7 +461,7 @@ def module() -> Any:
     made.ndarray = DeviceArray
     made.linalg, made.fft = Module("cupy.linalg", "linalg."), Module("cupy.fft", "fft.")
     made.lib = types.SimpleNamespace(stride_tricks=types.SimpleNamespace(as_strided=as_strided))
-    made.ElementwiseKernel = ElementwiseKernel
+    made.ElementwiseKernel = functools.partial(ElementwiseKernel, DeviceArray)
     made.cuda = types.SimpleNamespace(
         Device=Here, Stream=Here,
         runtime=types.SimpleNamespace(getDeviceCount=lambda: 1, getDevice=lambda: 0),
@@ -613,4 +522,12 @@ def pretended() -> Iterator[Any]:
                 user, "device_count"
             ):
                 patch.setattr(user, "device_count", lambda: 1)
+        forget()
         yield module()
+        forget()
+
+
+def forget() -> None:
+    """Kernels are kept once made: neither side shall find the other's."""
+    accumulate._kernel.cache_clear()
+    kernels._compiled.cache_clear()

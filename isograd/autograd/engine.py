@@ -215,7 +215,7 @@ class _Walk:
             if node.trace:
                 error.add_note(f"The forward call that made {node.name}:\n{node.trace}")
             raise
-        for hook in node.hooks or ():
+        for hook in list(node.hooks or ()):  # a hook may take itself away
             outer = grad if isinstance(grad, (tuple, list)) else (grad,)
             changed = hook(tuple(results), tuple(outer))
             if changed is not None:
@@ -238,6 +238,8 @@ class _Walk:
                 self.aliased[id(array)] = array
         elif array is came._array or array.base is not None:
             self.aliased[id(array)] = array
+        if node.__class__ is not PrimitiveNode or node.hooks:
+            self.aliased[id(array)] = array  # users' code may hold it, or give it twice
         return g
 
     def _captures(self, node: Node, grad: Any) -> None:
@@ -252,7 +254,7 @@ class _Walk:
         if g is None:
             return
         if leaf._hooks:
-            for hook in leaf._hooks:
+            for hook in list(leaf._hooks):
                 changed = hook(g)
                 if changed is not None:
                     g = changed
@@ -284,7 +286,7 @@ def _accumulate(leaf: Tensor, g: Tensor, create: bool, shared: bool) -> None:
     have = leaf._grad
     if have is None:
         if create:
-            leaf._grad = g
+            leaf._grad = g.clone()  # the graph, other leaves or the caller may hold this one
         else:
             array = g._array
             leaf._grad = wrap(array.copy() if shared or array.base is not None else array)
@@ -294,7 +296,7 @@ def _accumulate(leaf: Tensor, g: Tensor, create: bool, shared: bool) -> None:
     else:
         have._array += g._array
         have._bump()
-    for hook in leaf._post_accumulate_hooks or ():
+    for hook in list(leaf._post_accumulate_hooks or ()):
         hook(leaf)
 
 

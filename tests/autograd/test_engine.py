@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,6 +81,11 @@ def test_shared_gradients_do_not_share_memory() -> None:
     (z + 0).backward(g)
     z.grad.zero_()
     assert g.tolist() == [1, 1]
+    x.grad = y.grad = None
+    (x + y).backward(g, create_graph=True)
+    with torch.no_grad():
+        x.grad.zero_()
+    assert y.grad.tolist() == g.tolist() == [1, 1]
 
 
 def test_grad_wants_inputs_that_were_used() -> None:
@@ -118,6 +125,36 @@ def test_hooks_change_gradients_and_can_be_removed() -> None:
     x.grad = None
     (x * 2).sum().backward()
     assert x.grad.tolist() == [2, 2]
+
+
+def test_a_hook_may_remove_itself_while_it_runs() -> None:
+    def once(register: Callable[..., Any], name: str) -> None:
+        def first(*args: Any) -> None:
+            order.append(name + " first")
+            handle.remove()
+
+        handle = register(first)
+        register(lambda *args: order.append(name))
+
+    order: list[str] = []
+    x = leaf(1, 1)
+    y = x * 2
+    once(x.register_hook, "hook")
+    once(x.register_post_accumulate_grad_hook, "post")
+    once(y.grad_fn.register_hook, "node")
+    y.sum().backward(retain_graph=True)
+    assert order == ["node first", "node", "hook first", "hook", "post first", "post"]
+    y.sum().backward()
+    assert order[6:] == ["node", "hook", "post"]
+
+
+def test_gradients_seen_by_node_hooks_are_theirs() -> None:
+    x, seen = leaf(1, 2), []
+    y = x * 3
+    y.grad_fn.register_hook(lambda made, came: seen.append(made[0]))
+    y.sum().backward()
+    x.grad.zero_()
+    assert seen[0].tolist() == [3, 3]
 
 
 def test_post_accumulate_hook_sees_the_sum_and_runs_before_the_end() -> None:

@@ -125,6 +125,25 @@ def test_setup_context_and_needs_input_grad() -> None:
     assert x.grad.tolist() == [1, 1]
 
 
+def test_gradients_that_backward_keeps_or_repeats_are_not_added_to() -> None:
+    class Keeps(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, a, b):
+            ctx.made = torch.ones_like(a)
+            return a + b
+
+        @staticmethod
+        def backward(ctx, g):
+            return ctx.made, ctx.made
+
+    x = torch.zeros(2, requires_grad=True)
+    y = torch.zeros(2, requires_grad=True)
+    out = Keeps.apply(x, y).sum()
+    for _ in range(3):
+        out.backward(retain_graph=True)
+    assert x.grad.tolist() == y.grad.tolist() == [3, 3]
+
+
 def test_wrong_number_of_gradients() -> None:
     class Two(Function):
         @staticmethod

@@ -9,7 +9,7 @@ from typing import Any
 from isograd.autograd.node import Node, Packed
 from isograd.autograd.recorder import state
 from isograd.tensor.core import Tensor, wrap
-from isograd.tensor.door import mode
+from isograd.tensor.door import mode, recorder
 from isograd.tensor.inplace import recording
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
@@ -122,7 +122,8 @@ class FunctionCtx(Node):
             grads = [self._zeros(i) if g is None else g for i, g in enumerate(grads)]
         results = self.function.backward(self, *grads)
         listed = results if isinstance(results, tuple) else (results,)
-        if len(listed) < len(needed):
+        extra = any(g is not None for g in listed[len(needed) :])
+        if len(listed) < len(needed) or extra:
             raise RuntimeError(
                 f"function {self.name} returned an incorrect number of gradients (expected "
                 f"{len(needed)}, got {len(listed)})"
@@ -133,7 +134,9 @@ class FunctionCtx(Node):
                                 f"{type(g).__name__}")  # fmt: skip
         return [g if want else None for g, want in zip(listed, needed, strict=False)]
 
-    def _zeros(self, i: int) -> Tensor:
+    def _zeros(self, i: int) -> Tensor | None:
+        if self._output_kinds[i] is None:  # not a tensor
+            return None
         array, shape = self._output_kinds[i]
         return wrap(array).new_zeros(shape)
 
@@ -219,17 +222,17 @@ class Function:
         for i, o in enumerate(outputs):
             if isinstance(o, Tensor):
                 ctx._output_kinds.append((o._array.reshape(-1)[:1], o._array.shape))
-                if id(o) in dirty:
-                    if o._requires_grad and o._node is None:
-                        raise RuntimeError(
-                            "a leaf Variable that requires grad is being used in an in-place "
-                            "operation."
-                        )
+                written = o if id(o) in dirty else None
+                if written is not None:
+                    recorder().before_write(o, ctx.name)
                     o._bump()
-                elif any(o is a for a in args):
+                if any(o is a for a in args):
                     o = _alias(o)
                 if id(outputs[i]) not in ctx._nondifferentiable and o.dtype.category > 1:
                     o._node, o._index, o._requires_grad = ctx, i, True
+                if written is not None:
+                    recorder().after_write(written, o)
+                    o = written
             else:
                 ctx._output_kinds.append(None)
             made.append(o)

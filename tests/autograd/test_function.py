@@ -104,6 +104,51 @@ def test_saving_outputs_and_marks() -> None:
     assert gradgradcheck(lambda t: Exp.apply(t)[0], (x,))
 
 
+class Triple(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.mark_dirty(x)
+        return x.mul_(3)
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * 3
+
+
+def test_a_view_written_by_a_function_tells_its_base_and_other_views() -> None:
+    x = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    base = x * 1
+    row = base[0]
+    assert Triple.apply(row) is row
+    (base * base).sum().backward()
+    assert x.grad.tolist() == [[18, 36], [6, 8]]
+    x.grad = None
+    base = x * 1
+    row = base[0]
+    Triple.apply(base)
+    row.sum().backward()
+    assert x.grad.tolist() == [[3, 3], [0, 0]]
+    with pytest.raises(RuntimeError, match="view of a leaf"):
+        Triple.apply(x[0])
+
+
+def test_outputs_that_are_no_tensors_have_no_gradient() -> None:
+    class Mixed(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2, 5, None
+
+        @staticmethod
+        def backward(ctx, *grads):
+            assert grads[1] is None and grads[2] is None
+            return grads[0] * 2
+
+    x = torch.ones(2, requires_grad=True)
+    y, five, nothing = Mixed.apply(x)
+    y.sum().backward()
+    assert x.grad.tolist() == [2, 2] and five == 5 and nothing is None
+
+
 def test_setup_context_and_needs_input_grad() -> None:
     class Mul(Function):
         @staticmethod

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from isograd.autograd.engine import run_backward
-from isograd.autograd.node import Node, _Handle
+from isograd.autograd.node import KeepGrad, Node, _Handle
 from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.door import recorder
 
@@ -238,11 +238,7 @@ def _retain_grad(self: Tensor) -> None:
     if self._node is None or self._retains_grad:
         return
     self._retains_grad = True
-
-    def keep(g: Tensor) -> None:
-        self._grad = g if self._grad is None else self._grad + g
-
-    _register_hook(self, keep)
+    _register_hook(self, KeepGrad(self))
 
 
 def _detach_(self: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from isograd.autograd.node import Node, PrimitiveNode
+from isograd.autograd.node import KeepGrad, Node, PrimitiveNode
 from isograd.autograd.recorder import state
 from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.door import mode
@@ -271,7 +271,7 @@ class _Walk:
 
 def _pre_hooks(node: Node, grad: Any) -> Any:
     for index, hooks in (node.pre_hooks or {}).items():
-        for hook in list(hooks):
+        for hook in sorted(hooks, key=_is_last):
             if node.n_outputs == 1:
                 changed = hook(grad)
                 grad = grad if changed is None else changed
@@ -280,6 +280,10 @@ def _pre_hooks(node: Node, grad: Any) -> Any:
                 if changed is not None:
                     grad[index] = changed
     return grad
+
+
+def _is_last(hook: Any) -> bool:
+    return hook.__class__ is KeepGrad
 
 
 def _accumulate(leaf: Tensor, g: Tensor, create: bool, shared: bool) -> None:

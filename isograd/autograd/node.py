@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from typing import Any
+from weakref import ref
 
 from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.primitive import Primitive
 
-__all__ = ["AccumulateGrad", "Node", "PrimitiveNode", "next_sequence"]
+__all__ = ["AccumulateGrad", "KeepGrad", "Node", "PrimitiveNode", "next_sequence"]
 
 next_sequence = itertools.count(1).__next__
 
@@ -119,6 +120,29 @@ class _Handle:
 
     def __exit__(self, *exc: object) -> None:
         self.remove()
+
+
+class KeepGrad:
+    """The hook of ``retain_grad``: runs after all others, follows its tensor through writes."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = ref(tensor)
+
+    def __call__(self, g: Tensor) -> None:
+        tensor = self.tensor()
+        if tensor is not None:
+            tensor._grad = g.clone() if tensor._grad is None else tensor._grad + g
+
+    @staticmethod
+    def move(tensor: Tensor, old: Node) -> None:
+        """After a write: from the node that made the old values to that of the new ones."""
+        new: Node = tensor._node
+        for hooks in (old.pre_hooks or {}).values():
+            for hook in [h for h in hooks if isinstance(h, KeepGrad) and h.tensor() is tensor]:
+                hooks.remove(hook)
+                if new.pre_hooks is None:
+                    new.pre_hooks = {}
+                new.pre_hooks.setdefault(tensor._index, []).append(hook)
 
 
 _FREED = (

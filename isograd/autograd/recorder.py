@@ -11,7 +11,7 @@ import threading
 import traceback
 from typing import Any
 
-from isograd.autograd.node import Packed, PrimitiveNode, next_sequence
+from isograd.autograd.node import KeepGrad, Packed, PrimitiveNode, next_sequence
 from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.door import apply, mode, register_recorder
 from isograd.tensor.primitive import PRIMITIVES, Primitive
@@ -155,8 +155,11 @@ class GraphRecorder:
     def after_write(self, target: Tensor, result: Tensor) -> None:
         """Take over the result's history; for a view, its base's too."""
         base = target._base
+        old_node = target._node
         target._requires_grad = result._requires_grad
         target._node, target._index = result._node, result._index
+        if target._retains_grad and old_node is not None and target._node is not None:
+            KeepGrad.move(target, old_node)
         if base is None:
             target._epoch += 1
             return

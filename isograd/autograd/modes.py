@@ -119,6 +119,10 @@ class set_grad_enabled(_GradMode):
     def __enter__(self) -> None:
         return
 
+    def __call__(self, fn: F) -> F:
+        self.__exit__()  # as a decorator it sets the mode inside the function only
+        return super().__call__(fn)
+
 
 def _swap(grad: bool) -> tuple[bool, bool]:
     before = (mode.grad, mode.inference)

@@ -176,6 +176,21 @@ def test_retain_grad() -> None:
     assert y.grad.tolist() == [12]
 
 
+def test_retain_grad_sees_what_hooks_made_and_the_values_after_a_write() -> None:
+    x = leaf(2)
+    y = x * 3
+    y.retain_grad()
+    y.register_hook(lambda g: g * 10)
+    y.sum().backward()
+    assert y.grad.tolist() == [10]
+    z = x * 3
+    z.retain_grad()
+    z.mul_(5)
+    z.sum().backward()
+    assert z.grad.tolist() == [1]
+    z.grad.zero_()  # memory of its own
+
+
 def test_implicit_gradient_is_for_scalars() -> None:
     with pytest.raises(RuntimeError, match="only for scalar"):
         leaf(1, 2).exp().backward()
@@ -253,6 +268,14 @@ def test_modes() -> None:
     torch.set_grad_enabled(False)
     assert not torch.is_grad_enabled()
     torch.set_grad_enabled(True)
+
+
+def test_set_grad_enabled_as_a_decorator_leaves_the_mode_outside() -> None:
+    @torch.set_grad_enabled(False)
+    def inside() -> bool:
+        return torch.is_grad_enabled()
+
+    assert torch.is_grad_enabled() and not inside() and torch.is_grad_enabled()
 
 
 def test_complex_gradients_follow_torch() -> None:

@@ -67,7 +67,10 @@ class Tensor:
         if kwargs:
             raise TypeError(f"{cls.__name__}: unexpected keyword arguments {sorted(kwargs)}")
         self = _new(cls)
-        self._array = _legacy_array(args)
+        if len(args) == 1 and isinstance(args[0], Tensor):
+            self._array, self._version_cell = args[0]._array, args[0]._share_version()
+        else:
+            self._array = _legacy_array(args)
         if device is not None:
             self._array = _move(self._array, _as_device(device))
         return self
@@ -380,11 +383,12 @@ class Tensor:
         self._array = value._array
         value._share_version()
         self._version_cell = [0]
-        self._base = None
+        self._base, self._view_chain = None, ()
 
     # -- copying
 
     def __copy__(self) -> Tensor:
+        self._share_version()
         new = _new(type(self))
         new.__dict__.update(self.__dict__)
         return new
@@ -529,8 +533,6 @@ def _legacy_array(args: tuple[Any, ...]) -> Any:
         value = args[0]
         if isinstance(value, Size):
             return np.empty(value, d.np)
-        if isinstance(value, Tensor):
-            return value._array
         return as_array(value, d)
     if not all(isinstance(a, (int, np.integer)) for a in args):
         raise TypeError(f"Tensor: expected sizes or one sequence of values, got {args!r}")

@@ -96,7 +96,8 @@ def restride(
     if result is not before:
         for field in ("_array", "_base", "_view_chain", "_epoch", "_node", "_index"):
             setattr(target, field, getattr(result, field))
-        target._requires_grad = result._requires_grad
+        kept = before._requires_grad and before._node is None  # a parameter, under no_grad
+        target._requires_grad = result._requires_grad or kept
     target._bump()
     return target
 

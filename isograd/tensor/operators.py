@@ -81,8 +81,7 @@ def fill_(self: Tensor, value: Any) -> Tensor:
             f"{value.ndim} dimensions."
         )
     if recording(self, value):
-        return write_into(self, lambda t, v: t * 0 + v if isinstance(v, Tensor) else _filled(t, v),
-                          (value,), name="fill_")  # fmt: skip
+        return write_into(self, _filled, (value,), name="fill_")
     self._array.fill(value.item() if isinstance(value, Tensor) else value)
     self._bump()
     return self
@@ -90,7 +89,9 @@ def fill_(self: Tensor, value: Any) -> Tensor:
 
 def _filled(t: Tensor, value: Any) -> Tensor:
     """A constant that depends on ``t`` with gradient 0, also where ``t`` is infinite."""
-    return t.masked_fill(t == t, value).masked_fill(t != t, value)
+    number = 0 if isinstance(value, Tensor) else value
+    filled = t.masked_fill(t == t, number).masked_fill(t != t, number)
+    return filled + value.to(t.dtype) if isinstance(value, Tensor) else filled
 
 
 def _fast_inplace(ufunc: str, slow: Callable[..., Any]) -> Callable[..., Any]:

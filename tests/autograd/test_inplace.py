@@ -5,6 +5,9 @@ pytest tests/autograd/test_inplace.py
 
 from __future__ import annotations
 
+import copy
+import math
+
 import numpy as np
 import pytest
 
@@ -159,6 +162,9 @@ def test_copy_and_fill() -> None:
     x.grad = None
     z.sum().backward()
     assert x.grad is None or x.grad.tolist() == [0, 0, 0]
+    w = torch.tensor([math.inf, math.nan])
+    w.fill_(x[0])
+    assert w.tolist() == [pytest.approx(x[0].item())] * 2
 
 
 def test_shapes_and_dtypes_must_fit() -> None:
@@ -168,6 +174,30 @@ def test_shapes_and_dtypes_must_fit() -> None:
         torch.ones(3, dtype=torch.int64).add_(0.5)
     with pytest.raises(RuntimeError, match="single memory location"):
         torch.ones(1).expand(3).add_(1)
+
+
+def test_a_parameter_turned_without_recording_stays_a_parameter() -> None:
+    w = leaf(2, 3)
+    with torch.no_grad():
+        w.unsqueeze_(0)
+    assert w.requires_grad and w.is_leaf
+    (w * 2).sum().backward()
+    assert w.grad.tolist() == [[[2] * 3] * 2]
+
+
+@pytest.mark.parametrize("share", [copy.copy, torch.Tensor])
+def test_sharers_of_memory_see_recorded_writes(share) -> None:
+    x = torch.tensor([1.0, 2.0])
+    y = share(x)
+    x.mul_(torch.tensor(2.0, requires_grad=True))
+    assert y.tolist() == [2, 4]
+
+
+def test_data_of_a_view_replaced_starts_anew() -> None:
+    row = torch.zeros(3, 3)[1]
+    row.data = torch.ones(3)
+    row[1:].mul_(torch.tensor([2.0, 3.0], requires_grad=True))
+    assert row.tolist() == [1, 2, 3]
 
 
 def test_numpy_shares_memory() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from isograd.autograd.node import KeepGrad, Packed, PrimitiveNode, next_sequence
 from isograd.tensor.core import Tensor, wrap
-from isograd.tensor.door import apply, mode, register_recorder
+from isograd.tensor.door import _looks_into, apply, mode, register_recorder
 from isograd.tensor.primitive import PRIMITIVES, Primitive
 
 __all__ = ["RECORDER", "state", "view_scatter"]
@@ -179,11 +179,19 @@ def _packable(value: Any) -> bool:
 
 def _view_scatter(xp: Any, base: Any, value: Any, *, chain: tuple[Any, ...]) -> Any:
     out = base.copy()
-    seen = out
-    for primitive, params in chain:
-        seen = primitive.forward(xp, seen, **params)
-    seen[...] = value
+    seen = _seen(xp, out, chain)
+    if _looks_into(seen, out):
+        seen[...] = value
+    else:  # the base's memory was in another order: what was a view there is a copy here
+        places = xp.arange(out.size).reshape(out.shape)
+        out.reshape(-1)[_seen(xp, places, chain)] = value
     return out
+
+
+def _seen(xp: Any, x: Any, chain: tuple[Any, ...]) -> Any:
+    for primitive, params in chain:
+        x = primitive.forward(xp, x, **params)
+    return x
 
 
 def _replay(g: Tensor, chain: tuple[Any, ...]) -> Tensor:

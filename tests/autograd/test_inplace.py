@@ -193,6 +193,25 @@ def test_sharers_of_memory_see_recorded_writes(share) -> None:
     assert y.tolist() == [2, 4]
 
 
+def test_writes_to_strided_views() -> None:
+    w = torch.tensor([2.0, 3.0], requires_grad=True)
+    base = torch.ones(4)
+    base.as_strided((2,), (2,)).mul_(w)
+    base.sum().backward()  # an expanded gradient: its memory is one element
+    assert base.tolist() == [2, 1, 3, 1] and w.grad.tolist() == [1, 1]
+
+
+def test_write_to_a_flat_view_of_a_transposed_base() -> None:
+    x = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    base = torch.zeros_like(x.detach().t())
+    assert base.stride() == (1, 2)
+    base.numpy()  # so that the base keeps its memory
+    base.copy_(x * 1)
+    base.t().view(-1)[1:3].mul_(10.0)
+    (base * torch.tensor([[1.0, 2.0], [3.0, 4.0]])).sum().backward()
+    assert x.grad.tolist() == [[1, 20], [30, 4]]
+
+
 def test_data_of_a_view_replaced_starts_anew() -> None:
     row = torch.zeros(3, 3)[1]
     row.data = torch.ones(3)

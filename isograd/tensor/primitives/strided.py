@@ -32,7 +32,7 @@ __all__ = ["as_strided", "unfold"]
 _as_strided = Primitive(
     "as_strided",
     lambda xp, x, *, shape, strides, offset: xp.lib.stride_tricks.as_strided(
-        x.reshape(-1)[offset:], shape, [s * x.itemsize for s in strides]
+        xp.ascontiguousarray(x).reshape(-1)[offset:], shape, [s * x.itemsize for s in strides]
     ).view(),  # CuPy's result names no base, a view of it does
     vjp={"x": lambda g, x_shape, shape, strides, offset: _strided_backward(
         g, x_shape, shape, strides, offset)},

@@ -138,8 +138,10 @@ def _run_saving_nothing(
         (nullcontext(), nullcontext()) if context_fn is None else context_fn()
     )
     saved_state = default_generator.state_array() if preserve else None
+    kept = _versions((*args, *kwargs.values()))
 
     def rerun() -> Any:
+        _check_versions(kept)
         with _random_state(saved_state), contexts[1]:
             return function(*args, **kwargs)
 
@@ -148,16 +150,31 @@ def _run_saving_nothing(
         return function(*args, **kwargs)
 
 
+def _versions(values: Sequence[Any]) -> list[tuple[Tensor, int]]:
+    return [(v, v._share_version()[0]) for v in values if isinstance(v, Tensor)]
+
+
+def _check_versions(kept: list[tuple[Tensor, int]]) -> None:
+    for t, version in kept:
+        if t._version != version:
+            raise RuntimeError(
+                "one of the variables needed for gradient computation has been modified by an "
+                f"inplace operation: an input of checkpoint(), [{t.dtype} {list(t.shape)}], is at "
+                f"version {t._version}; expected version {version} instead"
+            )
+
+
 class _Reentrant(Function):
     @staticmethod
     def forward(ctx: Any, function: Any, preserve: bool, *args: Any) -> Any:
         ctx.run = function
-        ctx.args = args
+        ctx.args, ctx.kept = args, _versions(args)
         ctx.random = default_generator.state_array() if preserve else None
         return function(*args)
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
+        _check_versions(ctx.kept)
         fresh = [a.detach().requires_grad_(a.requires_grad) if isinstance(a, Tensor) else a
                  for a in ctx.args]  # fmt: skip
         with _random_state(ctx.random), enable_grad():

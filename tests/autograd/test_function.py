@@ -269,6 +269,17 @@ def test_checkpoint_notices_another_computation() -> None:
         out.sum().backward()
 
 
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_checkpoint_notices_an_input_written_to(reentrant: bool) -> None:
+    x = leaf(2)
+    y = x * 1
+    out = checkpoint(lambda y: y.sin() * y, y, use_reentrant=reentrant)
+    with torch.no_grad():
+        y.mul_(3)
+    with pytest.raises(RuntimeError, match="modified by an inplace"):
+        out.sum().backward()
+
+
 def test_checkpoint_sequential() -> None:
     x, y = leaf(3), leaf(3)
     chain = [torch.exp, torch.tanh, torch.sin, torch.sqrt]

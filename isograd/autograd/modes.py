@@ -55,14 +55,22 @@ def _wrap_generator(owner: _GradMode, fn: Any) -> Any:
     @wraps(fn)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         generator = fn(*args, **kwargs)
-        sent: Any = None
+        resume, sent = generator.send, None
         while True:
             with _GradMode(*owner._wanted):
                 try:
-                    value = generator.send(sent)
+                    value = resume(sent)
                 except StopIteration as end:
                     return end.value
-            sent = yield value
+            try:
+                sent = yield value
+                resume = generator.send
+            except GeneratorExit:
+                with _GradMode(*owner._wanted):
+                    generator.close()
+                raise
+            except BaseException as error:
+                resume, sent = generator.throw, error
 
     return wrapped
 

@@ -270,6 +270,24 @@ def test_modes() -> None:
     torch.set_grad_enabled(True)
 
 
+def test_generators_are_thrown_into_and_closed_in_their_mode() -> None:
+    seen: list[Any] = []
+
+    @torch.no_grad()
+    def values() -> Any:
+        try:
+            yield 1
+        except ValueError:
+            yield 2
+        finally:
+            seen.append(torch.is_grad_enabled())
+
+    it = values()
+    assert next(it) == 1 and it.throw(ValueError()) == 2 and torch.is_grad_enabled()
+    it.close()
+    assert seen == [False] and torch.is_grad_enabled()
+
+
 def test_set_grad_enabled_as_a_decorator_leaves_the_mode_outside() -> None:
     @torch.set_grad_enabled(False)
     def inside() -> bool:

@@ -190,7 +190,7 @@ class _Walk:
                 for edge in edges
             ]
         results: Any = None
-        if grad is not None and (node.n_outputs == 1 or any(g is not None for g in grad)):
+        if grad is not None and (node.n_outputs == 1 or _some(grad)):
             results = self._backward(node, grad, wants)
         for i, edge in enumerate(edges):
             if edge is None:
@@ -234,8 +234,9 @@ class _Walk:
             g = _cast_to(g, kind)
             array = g._array
         if came.__class__ is tuple or came.__class__ is list:
-            if any(c is not None and c._array is array for c in came):
-                self.aliased[id(array)] = array
+            for c in came:
+                if c is not None and c._array is array:
+                    self.aliased[id(array)] = array
         elif array is came._array or array.base is not None:
             self.aliased[id(array)] = array
         if node.__class__ is not PrimitiveNode or node.hooks:
@@ -267,6 +268,13 @@ class _Walk:
             return
         shared = bool(leaf._hooks) or id(g._array) in self.aliased
         _accumulate(leaf, g, self.create, shared)
+
+
+def _some(grads: Any) -> bool:
+    for g in grads:
+        if g is not None:
+            return True
+    return False
 
 
 def _pre_hooks(node: Node, grad: Any) -> Any:

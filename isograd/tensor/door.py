@@ -187,7 +187,11 @@ def _run_promoted(xp: Any, primitive: Primitive, arrays: list[Any], params: dict
 
 
 def _any_low(arrays: list[Any]) -> bool:
-    return any(dtypes.is_low_precision(a.dtype) for a in arrays if hasattr(a, "dtype"))
+    for a in arrays:
+        d = getattr(a, "dtype", None)
+        if d is not FLOAT32 and d is not FLOAT64 and d is not None and dtypes.is_low_precision(d):
+            return True
+    return False
 
 
 def _run_low(xp: Any, primitive: Primitive, arrays: list[Any], params: dict[str, Any]) -> Any:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from typing import Any
 
 from isograd.tensor.backends import backend_for, device_count
 from isograd.tensor.devices import device as _device
+from isograd.tensor.generator import initial_seed as initial_seed
 from isograd.tensor.generator import manual_seed as manual_seed
 from isograd.tensor.generator import manual_seed as manual_seed_all
+from isograd.tensor.generator import seed as seed
+from isograd.tensor.generator import seed as seed_all
+from isograd.tensor.legacy_types import CUDA_TYPES as _TYPES
+from isograd.tensor.random import get_rng_state as _get_state
+from isograd.tensor.random import set_rng_state as _set_state
 
 __all__ = [
-    "Event", "Stream", "current_device", "current_stream", "device", "device_count", "empty_cache",
-    "get_device_capability", "get_device_name", "get_device_properties", "is_available",
-    "is_bf16_supported", "is_initialized", "manual_seed", "manual_seed_all", "max_memory_allocated",
-    "mem_get_info", "memory_allocated", "memory_reserved", "reset_peak_memory_stats", "set_device",
-    "stream", "synchronize",
+    "Event", "Stream", "current_device", "current_stream", "default_stream", "device",
+    "device_count", "empty_cache", "get_arch_list", "get_device_capability", "get_device_name",
+    "get_device_properties", "get_rng_state", "get_rng_state_all", "init", "initial_seed",
+    "ipc_collect", "is_available", "is_bf16_supported", "is_initialized", "manual_seed",
+    "manual_seed_all", "max_memory_allocated", "mem_get_info", "memory_allocated",
+    "memory_reserved", "reset_peak_memory_stats", "seed", "seed_all", "set_device",
+    "set_rng_state", "set_rng_state_all", "set_stream", "stream", "synchronize",
 ]  # fmt: skip
 
 
@@ -165,3 +175,64 @@ def current_stream(device: Any = None) -> Any:
 def stream(stream: Any) -> Any:
     """``with cuda.stream(s):`` work inside is queued on ``s``."""
     return stream
+
+
+def set_stream(stream: Any) -> None:
+    """Queue work on ``stream`` from now on."""
+    stream.use()
+
+
+def default_stream(device: Any = None) -> Any:
+    """The stream that work is queued on unless another is made current."""
+    with _xp().cuda.Device(_index(device)), _xp().cuda.Stream.null:
+        return backend_for(_device("cuda")).current_stream()
+
+
+def init() -> None:
+    """Open the current device now instead of when it is first used."""
+    _xp().cuda.runtime.free(0)
+
+
+def ipc_collect() -> None:
+    """Nothing to collect: tensors are copied between processes."""
+
+
+def get_arch_list() -> list[str]:
+    """Architectures compiled for: kernels are compiled for the device when first used, so its own.
+
+    Empty without a device.
+    """
+    return [f"sm_{''.join(map(str, get_device_capability()))}"] if is_available() else []
+
+
+def get_rng_state(device: Any = None) -> Any:
+    """The default generator's state: one generator serves all devices."""
+    return _get_state()
+
+
+def set_rng_state(new_state: Any, device: Any = None) -> None:
+    """Put the default generator into a state that `get_rng_state` gave."""
+    _set_state(new_state)
+
+
+def get_rng_state_all() -> list[Any]:
+    """The default generator's state, once per device."""
+    return [_get_state() for _ in range(device_count())]
+
+
+def set_rng_state_all(new_states: Any) -> None:
+    """Take over a list that `get_rng_state_all` gave."""
+    for state in new_states:
+        _set_state(state)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _TYPES:
+        return _TYPES[name]
+    if name == "OutOfMemoryError":  # CuPy's, once CuPy is in use; before, nothing can raise it
+        return sys.modules["cupy"].cuda.memory.OutOfMemoryError if "cupy" in sys.modules else (
+            MemoryError
+        )  # fmt: skip
+    if name == "amp":
+        return importlib.import_module("isograd.amp")
+    raise AttributeError(f"module 'isograd.cuda' has no attribute {name!r}")

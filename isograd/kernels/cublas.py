@@ -19,6 +19,8 @@ import ml_dtypes
 import numpy as np
 from cupy_backends.cuda.libs import cublas
 
+from isograd.tensor.precision import state as precision
+
 __all__ = ["matmul"]
 
 # cudaDataType_t and cublasComputeType_t
@@ -32,8 +34,6 @@ _TYPES = {
 }
 _COMPUTE_32F_FAST_TF32 = 77
 _DEFAULT_ALGORITHM = -1
-
-allow_tf32 = False
 
 
 def matmul(x: Any, y: Any) -> Any:
@@ -101,7 +101,7 @@ def _gemm(x: Any, y: Any, out: Any) -> None:
     n, k, m = x.shape[-2], x.shape[-1], y.shape[-1]
     count = int(np.prod(x.shape[:-2], dtype=np.int64))
     kind, compute = _TYPES[x.dtype]
-    if x.dtype == np.float32 and allow_tf32:
+    if x.dtype == np.float32 and precision.allow_tf32:
         compute = _COMPUTE_32F_FAST_TF32
     scalar = np.float64 if compute == 70 else np.float32
     if x.dtype.kind == "c":

@@ -18,6 +18,7 @@ from isograd.tensor.core import Tensor
 from isograd.tensor.creation import empty
 from isograd.tensor.devices import device as Device
 from isograd.tensor.dtypes import bfloat16, dtype, float16, float32, float64
+from isograd.tensor.memory_format import order_of
 
 __all__ = ["Module"]
 
@@ -369,10 +370,13 @@ class Module(HookedModule, StatefulModule):
 
         Args:
             args: as for ``Tensor.to``: a device, a floating dtype, or a tensor.
+            kwargs: also ``memory_format``, for tensors of its number of dimensions.
 
         Raises:
             TypeError: if the dtype is an integer type.
         """
+        form = kwargs.pop("memory_format", None)
+        rank = len(order_of("Module.to", form))
         where, d, _ = parse_to(args, dict(kwargs))
         if d is not None and d.category < 2:
             raise TypeError(
@@ -381,7 +385,8 @@ class Module(HookedModule, StatefulModule):
             )
 
         def convert(t: Tensor) -> Tensor:
-            return t.to(where, d if t.dtype.category > 1 else None)
+            moved = t.to(where, d if t.dtype.category > 1 else None)
+            return moved.contiguous(memory_format=form) if rank and t.ndim == rank else moved
 
         return self._apply(convert)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import isograd.tensor.conversion
 import isograd.tensor.creation
+import isograd.tensor.legacy_types
 import isograd.tensor.operators
 import isograd.tensor.primitives.activation
 import isograd.tensor.primitives.binary_cross_entropy

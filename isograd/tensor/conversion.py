@@ -13,7 +13,9 @@ from isograd.tensor.devices import device
 from isograd.tensor.door import apply
 from isograd.tensor.dtypes import dtype
 from isograd.tensor.inplace import write_into
+from isograd.tensor.memory_format import order_of, preserve_format
 from isograd.tensor.primitive import Primitive
+from isograd.tensor.primitives.views import permute
 from isograd.tensor.public import public
 
 __all__ = ["clone", "to"]
@@ -59,14 +61,27 @@ _move: Primitive = Primitive(
 
 @public()
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
-    """A copy in memory of its own; gradients flow through."""
-    return apply(_clone, input)
+    """A copy in memory of its own, in row order or ``memory_format``'s; gradients flow through."""
+    order = order_of("clone", memory_format, input.ndim)
+    return _ordered_copy(input, order) if order else apply(_clone, input)
+
+
+def _ordered_copy(input: Tensor, order: tuple[int, ...]) -> Tensor:
+    back = [order.index(i) for i in range(len(order))]
+    return permute(apply(_clone, permute(input, order)), back)
 
 
 @public(function=False)
 def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
-    """The tensor itself if its memory is in row order, else a copy that is."""
-    return input if input._array.flags.c_contiguous else clone(input)
+    """The tensor itself if its memory is in row (or the format's) order, else a copy that is."""
+    if memory_format is None:
+        return input if input._array.flags.c_contiguous else clone(input)
+    order_of("contiguous", memory_format, input.ndim)
+    if memory_format is preserve_format:
+        raise RuntimeError("preserve memory format is unsupported by the contiguous operator")
+    if input.is_contiguous(memory_format=memory_format):
+        return input
+    return clone(input, memory_format=memory_format)
 
 
 def cast(input: Tensor, d: dtype, copy: bool = False) -> Tensor:
@@ -94,9 +109,6 @@ def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, b
     where, d = kwargs.pop("device", None), kwargs.pop("dtype", None)
     other, copy = kwargs.pop("other", None), kwargs.pop("copy", False)
     kwargs.pop("non_blocking", None)  # copies are ordered with the stream's work either way
-    form = kwargs.pop("memory_format", None)
-    if form is not None and str(form) not in ("torch.preserve_format", "torch.contiguous_format"):
-        raise NotImplementedError(f"to: memory_format {form} is not supported")
     if kwargs:
         raise TypeError(f"to() got an unexpected keyword argument {next(iter(kwargs))!r}")
     flags = [a for a in args if isinstance(a, bool)]
@@ -120,11 +132,15 @@ def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, b
 
 @public(function=False)
 def to(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """``to(device)``, ``to(dtype)``, ``to(device, dtype)`` or ``to(other)``.
+    """``to(device)``, ``to(dtype)``, ``to(device, dtype)`` or ``to(other)``; also to a format.
 
     Returns:
         The tensor itself if nothing changes and ``copy`` is not set.
     """
+    form = kwargs.pop("memory_format", None)
+    if form is not None and form is not preserve_format:
+        order_of("to", form, input.ndim)
+        return contiguous(to(input, *args, **kwargs), memory_format=form)
     where, d, copy = parse_to(args, dict(kwargs))
     out = input
     if d is not None:
@@ -150,28 +166,6 @@ for _name, _dtype in {
     "cfloat": dtypes.complex64, "cdouble": dtypes.complex128,
 }.items():  # fmt: skip
     _caster(_name, _dtype)
-
-_LEGACY = {
-    "FloatTensor": dtypes.float32, "DoubleTensor": dtypes.float64, "HalfTensor": dtypes.float16,
-    "BFloat16Tensor": dtypes.bfloat16, "LongTensor": dtypes.int64, "IntTensor": dtypes.int32,
-    "ShortTensor": dtypes.int16, "CharTensor": dtypes.int8, "ByteTensor": dtypes.uint8,
-    "BoolTensor": dtypes.bool_,
-}  # fmt: skip
-
-
-@public(function=False)
-def type(input: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
-    """Without an argument torch's type name (``torch.FloatTensor``), else a cast to it."""
-    if dtype is None:
-        name = next(n for n, d in _LEGACY.items() if d is input.dtype)
-        return f"torch.cuda.{name}" if input.is_cuda else f"torch.{name}"
-    if isinstance(dtype, str):
-        short = dtype.removeprefix("torch.").removeprefix("cuda.")
-        if short not in _LEGACY:
-            raise ValueError(f"type: invalid type {dtype!r}")
-        moved = input.cuda() if ".cuda." in dtype else input
-        return cast(moved, _LEGACY[short])
-    return cast(input, getattr(dtype, "_legacy_dtype", dtype))
 
 
 @public(function=False)

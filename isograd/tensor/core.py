@@ -17,6 +17,7 @@ from isograd.tensor import dtypes
 from isograd.tensor.backends import array_types, backend_for, backend_of
 from isograd.tensor.devices import CPU, default_device, device
 from isograd.tensor.dtypes import dtype, get_default_dtype
+from isograd.tensor.memory_format import layout, order_of, strided
 from isograd.tensor.printing import default_dtypes_shown, format_array, tensor_text
 from isograd.tensor.size import Size
 
@@ -124,8 +125,8 @@ class Tensor:
         return int(self._array.size) * self.itemsize
 
     @property
-    def layout(self) -> str:
-        return "torch.strided"
+    def layout(self) -> layout:
+        return strided
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or its length along ``dim``."""
@@ -172,12 +173,12 @@ class Tensor:
         return int(a.ctypes.data if a.__class__ is np.ndarray else a.data.ptr)
 
     def is_contiguous(self, memory_format: Any = None) -> bool:
-        """Whether the memory is in row order without gaps."""
-        if memory_format not in (None, "torch.contiguous_format"):
-            raise NotImplementedError(
-                f"is_contiguous: only torch.contiguous_format is supported, got {memory_format}"
-            )
-        return bool(self._array.flags.c_contiguous)
+        """Whether the memory is in row order (or the format's order) without gaps."""
+        order = order_of("is_contiguous", memory_format)
+        if not order:
+            return bool(self._array.flags.c_contiguous)
+        array = self._array
+        return array.ndim == len(order) and bool(array.transpose(order).flags.c_contiguous)
 
     def is_floating_point(self) -> bool:
         """Whether the dtype is a floating one."""

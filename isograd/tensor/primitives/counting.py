@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from isograd.tensor import dtypes
+from isograd.tensor.accumulate import accumulate
 from isograd.tensor.core import Tensor
 from isograd.tensor.creation import linspace
 from isograd.tensor.door import apply
@@ -22,7 +23,16 @@ def _bincount_forward(xp: Any, x: Any, weights: Any, *, minlength: int) -> Any:
     kind = np.dtype(np.int64) if weights is None else weights.dtype
     if x.size == 0:
         return xp.zeros(minlength, kind)
-    return xp.bincount(x, weights, minlength).astype(kind)
+    return _counted(xp, x, weights, minlength).astype(kind)
+
+
+def _counted(xp: Any, at: Any, weights: Any, minlength: int) -> Any:
+    """``xp.bincount``, with weights added in their order also on the GPU."""
+    if weights is None or xp is np or at.size == 0:
+        return xp.bincount(at, weights, minlength)
+    sums = xp.zeros((max(minlength, int(at.max()) + 1), 1), np.float64)
+    accumulate(xp, sums, at, weights.astype(np.float64)[:, None])
+    return sums[:, 0]
 
 
 _bincount = Primitive(
@@ -131,7 +141,7 @@ def _histogram_forward(xp: Any, x: Any, edges: Any, weight: Any, *, density: boo
     at, inside = _bins_of(xp, x.reshape(-1), edges)
     bins = edges.shape[0] - 1
     picked = None if weight is None else weight.reshape(-1)[inside].astype(np.float64)
-    counts = xp.bincount(at[inside], picked, bins).astype(x.dtype)
+    counts = _counted(xp, at[inside], picked, bins).astype(x.dtype)
     if density:
         counts = counts / counts.sum() / xp.diff(edges)
     return counts.astype(x.dtype)

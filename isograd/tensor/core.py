@@ -8,6 +8,7 @@ carries but never reads. Methods of the operations are attached by `public.publi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -153,8 +154,12 @@ class Tensor:
 
     def stride(self, dim: int | None = None) -> Any:
         """Steps between neighbours along each dimension, in elements (not bytes)."""
-        item = self.itemsize
-        strides = tuple(s // item for s in self._array.strides)
+        if self._array.size:
+            item = self.itemsize
+            strides = tuple(s // item for s in self._array.strides)
+        else:  # NumPy's are all 0; torch's are those of rows in order
+            shape = [max(n, 1) for n in self._array.shape]
+            strides = tuple(math.prod(shape[i + 1 :]) for i in range(len(shape)))
         if dim is None:
             return strides
         self._check_dim("stride", dim)

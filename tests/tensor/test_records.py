@@ -85,6 +85,69 @@ def test_values_do_not_depend_on_the_layout(record: Primitive) -> None:
             np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
 
 
+# Not everywhere differentiable, or not defined, where rows repeat: matrices that must be regular.
+NEED_DISTINCT_ROWS = {
+    "cholesky", "det", "eig", "eigh", "inv", "linalg_solve", "lstsq", "lu", "lu_solve", "pinv", "qr", "slogdet",
+    "solve", "solve_triangular", "svd", "svdvals",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "record",
+    [r for r in DIFFERENTIABLE if r.name not in NEED_DISTINCT_ROWS],
+    ids=lambda r: r.name,
+)
+def test_gradients_of_broadcast_inputs(record: Primitive) -> None:
+    """Inputs whose first dimension is expanded (stride 0): the gradient comes back summed."""
+    assert record.samples is not None
+    inputs, params = record.samples(draw(6))[0]
+    rows = [leaf(v[:1]) if is_floating(v) and v.ndim and v.shape[0] > 1 else None for v in inputs]
+    if not any(r is not None for r in rows):
+        pytest.skip("no input with rows")
+
+    def call(*xs: Any) -> Any:
+        given = iter(xs)
+        full = [
+            next(given).expand(v.shape) if r is not None else leaf_or_value(v)
+            for v, r in zip(inputs, rows, strict=True)
+        ]
+        return outputs(record, full, params)
+
+    leaves = [r for r in rows if r is not None]
+    assert gradcheck(call, leaves, fast_mode=True)
+    assert gradgradcheck(call, leaves, fast_mode=True)
+
+
+# Their parameters, or another input, count on the first input's shape.
+NEED_ROWS = {"as_strided", "diagonal_backward", "scatter_reduce"}
+
+
+def leaf_or_value(value: Any) -> Any:
+    return wrap(value.copy()) if isinstance(value, np.ndarray) else value
+
+
+@pytest.mark.parametrize("record", DIFFERENTIABLE, ids=lambda r: r.name)
+def test_empty_inputs(record: Primitive) -> None:
+    """No rows: an empty gradient of the right shape, or a clear error (never a wrong shape)."""
+    assert record.samples is not None
+    inputs, params = record.samples(draw(6))[0]
+    tensors = [leaf_or_value(v) for v in inputs]
+    first = next((i for i, v in enumerate(inputs) if is_floating(v) and v.ndim), None)
+    if first is None or record.name in NEED_ROWS:
+        pytest.skip("no input that may be empty")
+    tensors[first] = leaf(inputs[first][:0])
+    try:
+        live = outputs(record, tensors, params)
+    except (RuntimeError, ValueError, IndexError, TypeError):
+        return
+    for out in live:
+        leaves = [t for t in tensors if isograd.is_tensor(t) and t.requires_grad]
+        weight = wrap(np.ones(out.shape, out._array.dtype))
+        found = isograd.autograd.grad(out, leaves, weight, retain_graph=True, allow_unused=True)
+        for t, g in zip(leaves, found, strict=True):
+            assert g is None or g.shape == t.shape
+
+
 ELEMENTWISE = [r for r in DIFFERENTIABLE if r.promotion and not r.params and not r.variadic]
 
 

@@ -152,7 +152,7 @@ def _adaptive_max_pool(xp: Any, x: Any, *, count: Ints) -> Any:
 def _max_pool_backward(xp: Any, g: Any, index: Any, *, size: Ints, overlap: bool) -> Any:
     n, c, area = g.shape[0], g.shape[1], math.prod(size)
     out = xp.zeros(n * c * area, g.dtype)
-    places = index.reshape(n * c, -1) + xp.arange(n * c)[:, None] * area
+    places = index.reshape(n * c, math.prod(index.shape[2:])) + xp.arange(n * c)[:, None] * area
     if overlap:
         accumulate(xp, out[:, None], places.reshape(-1), g.reshape(-1, 1))
     else:

@@ -87,8 +87,8 @@ def test_values_do_not_depend_on_the_layout(record: Primitive) -> None:
 
 # Not everywhere differentiable, or not defined, where rows repeat: matrices that must be regular.
 NEED_DISTINCT_ROWS = {
-    "cholesky", "det", "eig", "eigh", "inv", "linalg_solve", "lstsq", "lu", "lu_solve", "pinv", "qr", "slogdet",
-    "solve", "solve_triangular", "svd", "svdvals",
+    "cholesky", "det", "eig", "eigh", "inv", "linalg_solve", "lstsq", "lu", "lu_solve", "pinv",
+    "qr", "slogdet", "solve", "solve_triangular", "svd", "svdvals",
 }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ VLDB 2020, section 3.2 (buckets, order, overlap).
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,6 +54,16 @@ def plan_buckets(params: Sequence[Tensor], first_bytes: int, cap_bytes: int) -> 
     return buckets + [members for members, _ in open_ones.values()]
 
 
+def _references() -> int:
+    """What `sys.getrefcount` says of an object that only a list and a variable hold."""
+    held = [object()]
+    one = held[0]
+    return sys.getrefcount(one)
+
+
+_NOBODY = _references()
+
+
 class Bucket:
     """Some parameters' gradients in one flat array, and how far they are.
 
@@ -62,6 +73,12 @@ class Bucket:
     def __init__(self, indices: list[int], params: Sequence[Tensor]) -> None:
         self.indices = indices
         self.params = [params[i] for i in indices]
+        self._allocate()
+        self.pending = set(range(len(indices)))
+        self.missing: list[int] = []
+        self.work: Work | None = None
+
+    def _allocate(self) -> None:
         first = self.params[0]._array
         xp = backend_of(first).xp
         sizes = [p.numel() for p in self.params]
@@ -71,9 +88,19 @@ class Bucket:
             self.flat[end - n : end].reshape(p._array.shape)
             for p, n, end in zip(self.params, sizes, ends, strict=True)
         ]
-        self.pending = set(range(len(indices)))
-        self.missing: list[int] = []
-        self.work: Work | None = None
+
+    def leave_held(self) -> None:
+        """New memory, if somebody still holds the gradients of an earlier backward pass."""
+        for slot, p in enumerate(self.params):
+            view = self.views[slot]
+            own = p._grad is not None and p._grad._array is view
+            if not own and sys.getrefcount(view) > _NOBODY:
+                self._allocate()
+                return
+
+    def count_missing(self) -> float:
+        """After the sum: how many gradients were missing, over all ranks."""
+        return float(self.flat[-1].real)
 
     def reset(self) -> None:
         """Ready for the next backward pass."""
@@ -132,6 +159,7 @@ class Reducer:
         }
         self._next = 0  # the first bucket that is not on its way
         self._running = False
+        self._unused: set[int] | None = None  # by every forward pass since the last backward
         self._handles = [
             p.register_post_accumulate_grad_hook(self._hook(i)) for i, p in enumerate(self.params)
         ]
@@ -145,8 +173,7 @@ class Reducer:
 
     def _ready(self, index: int) -> None:
         if not self._running:
-            self._running = True
-            queue_callback(self._finish)
+            self._begin()
         bucket, slot = self._slot[index]
         if slot not in bucket.pending:
             raise RuntimeError(
@@ -160,11 +187,22 @@ class Reducer:
         bucket.pending.discard(slot)
         self._launch_ready()
 
+    def _begin(self) -> None:
+        """At the first gradient of a backward pass."""
+        self._running = True
+        queue_callback(self._finish)
+        for bucket in self.buckets:
+            bucket.leave_held()
+        for i in sorted(self._unused or ()):
+            self._take_missing(*self._slot[i])
+
     def mark_unused(self, indices: Sequence[int]) -> None:
-        """Before a backward pass: these parameters will get no gradient in it."""
-        for i in indices:
-            bucket, slot = self._slot[i]
-            self._take_missing(bucket, slot)
+        """After a forward pass: these parameters took no part in it.
+
+        What no forward pass since the last backward pass used will get no gradient; it counts as
+        missing as soon as the next one begins.
+        """
+        self._unused = set(indices) if self._unused is None else self._unused & set(indices)
 
     def _take_missing(self, bucket: Bucket, slot: int) -> None:
         if slot in bucket.pending:
@@ -194,7 +232,7 @@ class Reducer:
             for bucket in self.buckets:
                 if bucket.work is not None:
                     bucket.work.wait()
-            absent = [b for b in self.buckets if float(b.flat[-1]) > 0]
+            absent = [b for b in self.buckets if b.count_missing() > 0]
             if absent and used is None:
                 raise RuntimeError(self._missing_message(absent))
             self._hand_out(used)
@@ -207,14 +245,17 @@ class Reducer:
             bucket.reset()
         self._next = 0
         self._running = False
+        self._unused = None
 
     def abandon(self) -> None:
         """Before a forward pass: if the last backward pass failed, wait for what it started."""
         if self._running:
-            for bucket in self.buckets:
-                if bucket.work is not None:
-                    bucket.work.wait()
-            self.reset()
+            try:
+                for bucket in self.buckets:
+                    if bucket.work is not None:
+                        bucket.work.wait()
+            finally:
+                self.reset()
 
     def _used_anywhere(self) -> Any:
         """Per parameter, on how many ranks it got a gradient. Traffic: 2 (n-1)/n * 4 bytes each."""
@@ -257,6 +298,7 @@ class Reducer:
     def shadow(self) -> None:
         """Take part in the sums of one backward pass of the others with zeros."""
         for bucket in self.buckets:
+            bucket.leave_held()
             bucket.flat[...] = 0
             bucket.work = self.group.communicator.all_reduce(
                 bucket.flat, ReduceOp.SUM, async_op=True

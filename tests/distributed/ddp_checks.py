@@ -123,6 +123,56 @@ class DdpChecks:
             assert nowhere is None
             assert somewhere == [4.0 / self.ranks] * 2  # rank 0's 4 rows, averaged over the ranks
 
+    def test_a_forward_pass_alone_changes_no_gradient(self) -> None:
+        def program(rank: int) -> tuple[Any, list[float]]:
+            model = DDP(Net(), find_unused_parameters=True)
+            bias = model.module.extra.bias
+            bias.grad = torch.full((2,), 4.0)
+            model(batch(4), extra=False)
+            kept = bias.grad.tolist()
+            model.zero_grad()
+            (model(batch(4), extra=False) + model(batch(4))).sum().backward()
+            return kept, bias.grad.tolist()
+
+        for _, (kept, got) in self.run(program):
+            assert kept == [4.0, 4.0]
+            assert got == [4.0, 4.0]  # used by the second of two forward passes
+
+    def test_gradients_that_somebody_holds_are_left_alone(self) -> None:
+        def program(rank: int) -> tuple[bool, bool]:
+            model = DDP(Net())
+            (model(batch(4)) ** 2).mean().backward()
+            held, want = [p.grad for p in model.parameters()], grads(model)
+            flat = model.reducer.buckets[0].flat
+            model.zero_grad()
+            model(batch(4)).sum().backward()
+            kept = all((h.numpy() == w).all() for h, w in zip(held, want, strict=True))
+            del held
+            flat = model.reducer.buckets[0].flat
+            model.zero_grad()
+            model(batch(4)).sum().backward()
+            return kept, model.reducer.buckets[0].flat is flat
+
+        for _, got in self.run(program):
+            assert got == (True, True)
+
+    def test_complex_parameters(self) -> None:
+        class Turn(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.w = nn.Parameter(torch.ones(2, dtype=torch.complex64))
+
+            def forward(self, x: Any) -> Any:
+                return (self.w * x).abs().sum()
+
+        def program(rank: int) -> Any:
+            model = DDP(Turn())
+            model(torch.ones(2)).backward()
+            return model.module.w.grad.tolist()
+
+        for _, got in self.run(program):
+            assert got == [1 + 0j, 1 + 0j]
+
     def test_join_allows_uneven_inputs(self) -> None:
         def program(rank: int) -> float:
             with SEEDED:

@@ -17,11 +17,14 @@ import isograd.tensor.primitives.complex
 import isograd.tensor.primitives.convolution
 import isograd.tensor.primitives.counting
 import isograd.tensor.primitives.cross_entropy
+import isograd.tensor.primitives.cumulative
 import isograd.tensor.primitives.determinants
 import isograd.tensor.primitives.differences
 import isograd.tensor.primitives.distances
 import isograd.tensor.primitives.dropout
+import isograd.tensor.primitives.einsum
 import isograd.tensor.primitives.embedding
+import isograd.tensor.primitives.extremes
 import isograd.tensor.primitives.factorizations
 import isograd.tensor.primitives.floating
 import isograd.tensor.primitives.gathering
@@ -57,6 +60,7 @@ import isograd.tensor.primitives.spectra
 import isograd.tensor.primitives.statistics
 import isograd.tensor.primitives.subscript
 import isograd.tensor.primitives.truth
+import isograd.tensor.primitives.variance
 import isograd.tensor.primitives.windows
 import isograd.tensor.random  # noqa: F401
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from isograd.tensor.core import Tensor
+from isograd.tensor.primitives.cumulative import cumsum
 from isograd.tensor.primitives.logical import logical_xor
-from isograd.tensor.primitives.reduction import cumsum
 from isograd.tensor.primitives.reduction import sum as total
 from isograd.tensor.primitives.shape import cat, narrow, wrap_dim
 from isograd.tensor.public import public

@@ -9,9 +9,9 @@ from isograd.tensor.primitives.clamp import clamp_min
 from isograd.tensor.primitives.matrices import need_floating
 from isograd.tensor.primitives.norms import linalg_vector_norm
 from isograd.tensor.primitives.products import matmul
-from isograd.tensor.primitives.reduction import safe_sqrt
 from isograd.tensor.primitives.reduction import sum as total
 from isograd.tensor.primitives.shape import transpose, unsqueeze
+from isograd.tensor.primitives.variance import safe_sqrt
 from isograd.tensor.public import public
 
 __all__ = ["cdist", "dist"]

@@ -16,7 +16,7 @@ import numpy as np
 from isograd.tensor.core import Tensor
 from isograd.tensor.dtypes import dtype as DType
 from isograd.tensor.dtypes import get_default_dtype
-from isograd.tensor.primitives import reduction as r
+from isograd.tensor.primitives import cumulative, extremes, reduction
 from isograd.tensor.primitives.elementwise import conj
 from isograd.tensor.primitives.norms import linalg_vector_norm
 from isograd.tensor.primitives.selection import where
@@ -66,11 +66,11 @@ def _reduction(name: str, fn: Callable[..., Any], fill: Any, whole: bool = False
     public(method=False)(function)
 
 
-_reduction("sum", r.sum, 0, whole=True)
-_reduction("prod", r.prod, 1, whole=True)
-_reduction("amax", r.amax, _least)
-_reduction("amin", r.amin, _most)
-_reduction("logsumexp", r.logsumexp, _least)
+_reduction("sum", reduction.sum, 0, whole=True)
+_reduction("prod", cumulative.prod, 1, whole=True)
+_reduction("amax", extremes.amax, _least)
+_reduction("amin", extremes.amin, _most)
+_reduction("logsumexp", reduction.logsumexp, _least)
 
 
 def _position(name: str, fn: Callable[..., Any], fill: Any) -> None:
@@ -86,8 +86,8 @@ def _position(name: str, fn: Callable[..., Any], fill: Any) -> None:
     public(method=False)(function)
 
 
-_position("argmax", r.argmax, _least)
-_position("argmin", r.argmin, _most)
+_position("argmax", extremes.argmax, _least)
+_position("argmin", extremes.argmin, _most)
 
 
 def _running(name: str, fn: Callable[..., Any], fill: int) -> None:
@@ -102,8 +102,8 @@ def _running(name: str, fn: Callable[..., Any], fill: int) -> None:
     public(method=False)(function)
 
 
-_running("cumsum", r.cumsum, 0)
-_running("cumprod", r.cumprod, 1)
+_running("cumsum", cumulative.cumsum, 0)
+_running("cumprod", cumulative.cumprod, 1)
 
 
 def _soft(name: str, fn: Callable[..., Any], sign: int) -> None:
@@ -127,7 +127,7 @@ _soft("softmin", softmax, -1)
 def _counts(x: Tensor, dim: Dims, mask: Tensor | None) -> Tensor:
     """How many elements count, with the reduced dimensions kept."""
     chosen = x.new_ones(x.shape) if mask is None else mask.expand(x.shape).to(x.dtype)
-    return r.sum(chosen.real if chosen.is_complex() else chosen, dim, True)
+    return reduction.sum(chosen.real if chosen.is_complex() else chosen, dim, True)
 
 
 @public(method=False)
@@ -147,8 +147,8 @@ def masked_mean(
             f"complex dtype, got {x.dtype}"
         )
     over = () if dim is None else dim
-    out = r.sum(x, over, True) / _counts(x, over, mask)
-    return out if keepdim else out.squeeze(r.dims_of(over, x.ndim, "mean"))
+    out = reduction.sum(x, over, True) / _counts(x, over, mask)
+    return out if keepdim else out.squeeze(reduction.dims_of(over, x.ndim, "mean"))
 
 
 @public(method=False)
@@ -165,12 +165,12 @@ def masked_var(
     x = _prepared(input, mask, dtype, 0)
     over = () if dim is None else dim
     counts = _counts(x, over, mask)
-    off = x - r.sum(x, over, True) / counts
+    off = x - reduction.sum(x, over, True) / counts
     if mask is not None:
         off = where(mask, off, off.new_zeros(()))
     squares = (off * conj(off)).real if x.is_complex() else off * off
-    out = r.sum(squares, over, True) / (counts - less).clamp(min=0)
-    return out if keepdim else out.squeeze(r.dims_of(over, x.ndim, "var"))
+    out = reduction.sum(squares, over, True) / (counts - less).clamp(min=0)
+    return out if keepdim else out.squeeze(reduction.dims_of(over, x.ndim, "var"))
 
 
 @public(method=False)
@@ -182,7 +182,7 @@ def masked_std(
     variance = masked_var(
         input, dim, unbiased, correction=correction, keepdim=keepdim, dtype=dtype, mask=mask
     )
-    return r.safe_sqrt(variance)
+    return variance.safe_sqrt(variance)
 
 
 @public(method=False)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from isograd.tensor.core import Tensor, wrap
+from isograd.tensor.primitives.cumulative import cumprod
 from isograd.tensor.primitives.elementwise import conj
 from isograd.tensor.primitives.factorizations import linalg_qr, linalg_svd
 from isograd.tensor.primitives.matrices import (
@@ -20,7 +21,6 @@ from isograd.tensor.primitives.matrices import (
     zeros_of,
 )
 from isograd.tensor.primitives.products import chain_matmul, matmul
-from isograd.tensor.primitives.reduction import cumprod
 from isograd.tensor.primitives.reduction import sum as total
 from isograd.tensor.primitives.shape import (
     cat,

@@ -17,9 +17,10 @@ from isograd.tensor.dtypes import dtype as DType
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.primitives.arithmetic import abs as absolute
 from isograd.tensor.primitives.arithmetic import pow, sgn
+from isograd.tensor.primitives.extremes import amax, amin
 from isograd.tensor.primitives.factorizations import linalg_svdvals
 from isograd.tensor.primitives.matrices import need_floating
-from isograd.tensor.primitives.reduction import amax, amin, dims_of, keep_shape
+from isograd.tensor.primitives.reduction import dims_of, keep_shape
 from isograd.tensor.primitives.reduction import sum as total
 from isograd.tensor.primitives.selection import where
 from isograd.tensor.primitives.shape import permute, reshape, unsqueeze, wrap_dim

@@ -179,6 +179,21 @@ class Conductor:
         event: TraceEvent | None,
     ) -> None:
         self._refuse_unusable(signature.op)
+        try:
+            self._perform_whole(signature, body, site, event)
+        except Exception:
+            raise
+        except BaseException as error:  # stopped half way, the other ranks may be inside
+            self._break(f"{signature.text()} was ended by {type(error).__name__}")
+            raise
+
+    def _perform_whole(
+        self,
+        signature: Signature,
+        body: Callable[[], None],
+        site: str | None,
+        event: TraceEvent | None,
+    ) -> None:
         if event is not None:
             event.started = time.perf_counter()
         self._sequence += 1
@@ -217,8 +232,7 @@ class Conductor:
 
     def _timeout_error(self, signature: Signature, site: str) -> CollectiveTimeoutError:
         """Find out who did not come, and where they are."""
-        self._broken = f"{signature.text()} at {site} timed out"
-        broken_groups.append(self._broken)
+        self._break(f"{signature.text()} at {site} timed out")
         others = [r for r in self._ranks if r != self._ranks[self.rank]]
         standings = self._transport.whereabouts.ask(others, _ASK_TIMEOUT)
         missing = {
@@ -239,6 +253,10 @@ class Conductor:
             f"{self.name!r} ({self.size} ranks)\n{listed}\n"
             f"  rank {self._ranks[self.rank]} (this one): waits at {site}"
         )
+
+    def _break(self, why: str) -> None:
+        self._broken = why
+        broken_groups.append(why)
 
     def _refuse_unusable(self, op: str) -> None:
         if self._closed:

@@ -11,6 +11,7 @@ from isograd.distributed.conductor import broken_groups
 from isograd.distributed.exit_guard import ExitGuard
 from isograd.distributed.mpi import MpiTransport
 from isograd.distributed.mpi_buffers import mpi_module
+from isograd.distributed.progress import finish_all
 from isograd.distributed.watchdog import Watchdog
 from isograd.distributed.world import World, check_world
 
@@ -59,6 +60,7 @@ class MpiWorld:
         if self._mpi.Is_finalized():
             return True
         self._watchdog.say_goodbye(text)
+        finish_all()  # hears of others' goodbyes while it waits
         self._watchdog.stop()
         return not broken_groups
 

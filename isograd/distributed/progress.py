@@ -9,10 +9,26 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from weakref import WeakSet
 
-__all__ = ["ProgressThread"]
+__all__ = ["ProgressThread", "finish_all"]
 
 _PUSH_INTERVAL = 0.001  # seconds between pushes of point-to-point transfers nobody waits for
+
+
+_started: "WeakSet[ProgressThread]" = WeakSet()
+
+
+def finish_all() -> None:
+    """Before the process ends: run what is queued anywhere, then end the threads.
+
+    A thread still inside MPI when MPI is finalized would crash the process.
+    """
+    threads = list(_started)
+    for thread in threads:
+        thread.drain()
+    for thread in threads:
+        thread.close()
 
 
 class ProgressThread:
@@ -69,6 +85,7 @@ class ProgressThread:
         if self._thread is None and not self._closed:
             self._thread = threading.Thread(target=self._loop, name=self._name, daemon=True)
             self._thread.start()
+            _started.add(self)
 
     def _loop(self) -> None:
         while (job := self._next()) is not None:

@@ -151,6 +151,37 @@ print("SUM", x.tolist())
     assert output.count("SUM [3.0, 3.0, 3.0]") == 3
 
 
+def test_sums_that_nobody_waited_for_are_finished_at_the_end(mpirun: Any) -> None:
+    code, output = mpirun(
+        2,
+        job("""
+works = [dist.all_reduce(wrap(np.ones(1 << 20)), async_op=True) for _ in range(20)]
+print("DONE")
+"""),
+    )
+    assert code == 0 and output.count("DONE") == 2, output
+    assert "Segmentation" not in output
+
+
+def test_an_interrupted_collective_is_not_gone_on_from(mpirun: Any) -> None:
+    code, output = mpirun(
+        2,
+        job("""
+import os, signal, threading
+if rank == 1:
+    time.sleep(60)
+threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    dist.barrier()
+except KeyboardInterrupt:
+    print("CAUGHT")
+dist.barrier()
+"""),
+    )
+    assert code != 0 and "CAUGHT" in output
+    assert "cannot be used on rank 0 after barrier() was ended by KeyboardInterrupt" in output
+
+
 def test_processes_that_mpi_cannot_connect(mpirun: Any) -> None:
     """As under `srun --mpi=none`: four tasks that each believe to be alone."""
     code, output = mpirun(1, job(""), SLURM_PROCID="1", SLURM_NTASKS="4", SLURM_LOCALID="1")

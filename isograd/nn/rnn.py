@@ -19,7 +19,7 @@ from isograd.nn.parameter import Parameter
 from isograd.nn.utils.rnn import PackedSequence
 from isograd.tensor.core import Tensor
 from isograd.tensor.creation import empty, zeros
-from isograd.tensor.primitives.recurrent import gru_step, lstm_step
+from isograd.tensor.primitives.recurrent import gru_step, lstm_step, steps
 from isograd.tensor.primitives.selection import relu
 from isograd.tensor.primitives.shape import cat, stack
 from isograd.tensor.primitives.transcendental import tanh
@@ -287,7 +287,7 @@ class RNNBase(Module):
         if bias is not None and self.mode != "GRU":
             bias = bias + getattr(self, names[3])  # both biases add up; GRU scales the second
         products = F.linear(x, getattr(self, names[0]), bias)
-        return iter(products.split(sizes))
+        return iter(steps(products, sizes))
 
     def _forward_walk(
         self, x: Tensor, sizes: list[int], state: State, row: int

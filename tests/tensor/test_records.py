@@ -119,7 +119,7 @@ def test_gradients_of_broadcast_inputs(record: Primitive) -> None:
 
 
 # Their parameters, or another input, count on the first input's shape.
-NEED_ROWS = {"as_strided", "diagonal_backward", "scatter_reduce"}
+NEED_ROWS = {"as_strided", "diagonal_backward", "scatter_reduce", "steps"}
 
 
 def leaf_or_value(value: Any) -> Any:

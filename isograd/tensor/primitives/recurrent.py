@@ -13,9 +13,42 @@ from isograd.tensor.primitive import PRIMITIVES, Primitive
 from isograd.tensor.primitives.shape import cat
 from isograd.tensor.primitives.transcendental import sigmoid, tanh
 
-__all__ = ["gru_step", "lstm_step"]
+__all__ = ["gru_step", "lstm_step", "steps"]
 
 _sigmoid = PRIMITIVES["sigmoid"].forward
+
+
+def _cut(xp: Any, x: Any, *, sizes: list[int]) -> tuple[Any, ...]:
+    out, start = [], 0
+    for n in sizes:
+        out.append(x[start : start + n])
+        start += n
+    return tuple(out)
+
+
+def _rejoin(gs: Any, x_shape: Any, sizes: list[int]) -> tuple[Tensor]:
+    like = next(g for g in gs if g is not None)
+    parts = [
+        like.new_zeros((n, *x_shape[1:])) if g is None else g
+        for g, n in zip(gs, sizes, strict=True)
+    ]
+    return (cat(parts),)
+
+
+_steps = Primitive(
+    "steps",
+    _cut,
+    vjp_all=_rejoin,
+    outputs=0,
+    samples=lambda make: [((make(5, 3),), {"sizes": [2, 2, 1]})],
+    doc="Runs of rows; their gradients are joined in one piece instead of added as padded ones.",
+)
+
+
+def steps(x: Tensor, sizes: list[int]) -> tuple[Tensor, ...]:
+    """The rows of ``x`` in runs of the given sizes, to be read only (they share its memory)."""
+    out: tuple[Tensor, ...] = apply(_steps, x, sizes=sizes)
+    return out
 
 
 def _quarters(z: Any) -> tuple[Any, Any, Any, Any]:

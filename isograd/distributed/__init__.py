@@ -5,6 +5,15 @@ calls are checked against the other ranks' before data moves, and a rank that do
 with the line where it stands.
 """
 
+from isograd.distributed.backend_names import (
+    get_default_backend_for_device as get_default_backend_for_device,
+)
+from isograd.distributed.backend_names import (
+    is_backend_available as is_backend_available,
+)
+from isograd.distributed.backend_names import (
+    is_torchelastic_launched as is_torchelastic_launched,
+)
 from isograd.distributed.collectives import (
     all_gather as all_gather,
 )
@@ -208,6 +217,7 @@ __all__ = [
     "gather",
     "gather_object",
     "get_backend",
+    "get_default_backend_for_device",
     "get_global_rank",
     "get_group_rank",
     "get_node_local_rank",
@@ -218,10 +228,12 @@ __all__ = [
     "init_process_group",
     "irecv",
     "is_available",
+    "is_backend_available",
     "is_gloo_available",
     "is_initialized",
     "is_mpi_available",
     "is_nccl_available",
+    "is_torchelastic_launched",
     "isend",
     "monitored_barrier",
     "new_group",

@@ -158,6 +158,8 @@ from isograd.nn.upsampling import UpsamplingNearest2d as UpsamplingNearest2d
 
 
 def __getattr__(name: str) -> Any:
-    if name == "parallel":  # stands on a higher floor, so it comes only when asked for
-        return importlib.import_module("isograd.nn.parallel")
+    if name in ("modules", "parallel"):  # the second stands on a higher floor: only when asked for
+        return importlib.import_module(f"isograd.nn.{name}")
+    if name == "DataParallel":
+        return importlib.import_module("isograd.nn.parallel").DataParallel
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

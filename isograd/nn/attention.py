@@ -1,4 +1,4 @@
-"""MultiheadAttention (Vaswani et al. 2017)."""
+"""MultiheadAttention (Vaswani et al. 2017), and torch's hints about how attention is computed."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from typing import Any
 
 from isograd.nn import functional as F
 from isograd.nn import init
+from isograd.nn.attention_backends import SDPBackend as SDPBackend
+from isograd.nn.attention_backends import sdpa_kernel as sdpa_kernel
 from isograd.nn.linear import NonDynamicallyQuantizableLinear
 from isograd.nn.module import Module
 from isograd.nn.parameter import Parameter
 from isograd.tensor.core import Tensor
 from isograd.tensor.creation import empty
 
-__all__ = ["MultiheadAttention"]
+__all__ = ["MultiheadAttention", "SDPBackend", "sdpa_kernel"]
 
 
 class MultiheadAttention(Module):

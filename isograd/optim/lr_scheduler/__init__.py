@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from isograd.optim.lr_scheduler.base import LRScheduler as LRScheduler
+from isograd.optim.lr_scheduler.base import LRScheduler as _LRScheduler
 from isograd.optim.lr_scheduler.composition import ChainedScheduler as ChainedScheduler
 from isograd.optim.lr_scheduler.composition import SequentialLR as SequentialLR
 from isograd.optim.lr_scheduler.cosine import CosineAnnealingLR as CosineAnnealingLR

@@ -1,0 +1,1 @@
+"""``torch.distributed.algorithms``: training with inputs of unequal lengths."""

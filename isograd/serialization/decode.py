@@ -156,6 +156,8 @@ class Decoder:
         if kind == "scalar":
             return self._array(rest[0], "cpu")[()]
         if kind in ("long bytes", "long bytearray"):
+            if rest[0].get("strides") not in (None, [1]):  # repeated, they could be endless
+                raise _BadNodeError("bytes with strides")
             data = self._array(rest[0], "cpu").tobytes()
             return data if kind == "long bytes" else bytearray(data)
         if kind == "Generator":

@@ -191,6 +191,8 @@ def _parameter(data: Any, requires_grad: Any = True, *rest: Any) -> Parameter:
 
 
 def _ordered_dict(*args: Any) -> OrderedDict[Any, Any]:
+    if args and not isinstance(args[0], (list, tuple)):  # a tensor may pretend to endless rows
+        raise Refused("an OrderedDict of no list")
     found: OrderedDict[Any, Any] = OrderedDict()
     for key, value in args[0] if args else ():
         found[plain_key(key)] = value

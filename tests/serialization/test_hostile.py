@@ -169,6 +169,7 @@ def tensor_node(**place):
         (["bytes", "***"], "node 0"),
         (["dtype", "object"], "KeyError"),
         (["device", "nowhere"], "cpu or cuda"),
+        (["long bytes", {**tensor_node(shape=[1 << 36], strides=[0])[1]}], "bytes with strides"),
         (["Generator", {"in": "t", "dtype": "uint8", "shape": [8]}, "cpu"], "node 0"),
     ],
 )
@@ -296,7 +297,7 @@ def test_wrong_torch_tensors(options, match):
         (b"\x80\x02}K\x01b.", "attributes for a dict"),
         (b"\x80\x02K\x01)R.", "a call of int"),
         (b"\x80\x02ccollections\nOrderedDict\n.", "as a value"),
-        (b"\x80\x02ccollections\nOrderedDict\nK\x05\x85R.", "damaged pickle"),
+        (b"\x80\x02ccollections\nOrderedDict\nK\x05\x85R.", "of no list"),
         (b"\x80\x02c_codecs\nencode\nX\x01\0\0\0aX\x05\0\0\0rot13\x86R.", "not latin1"),
         (b"\x80\x02}]K\x01s.", "a key of type list"),
         (b"\x80\x02K\x01Q.", "unknown persistent id"),
@@ -321,6 +322,12 @@ def test_laughs_do_not_multiply():
     refused(archive(laughs + b"Q."), "not allowed")
     laughs = laughs.replace(b"0](", b"](")
     refused(archive(laughs + b"Q."), "unknown persistent id <list>")
+
+
+def test_endless_rows_are_not_walked_through():
+    rows = tensor_pickle(size=(1 << 40, 2), stride=(0, 0))[2:-1]
+    pairs = b"\x80\x02ccollections\nOrderedDict\n" + rows + b"\x85R."
+    refused(archive(pairs, [("0", DATA)]), "OrderedDict of no list")
 
 
 def test_deep_pickles_do_not_overflow_the_stack():

@@ -79,9 +79,7 @@ def main() -> None:
         for name, seen in times.items():
             seen.append(measure(name, options.steps))
     ours, theirs = (statistics.median(times[n]) for n in START)
-    print(
-        f"GPT step on 2 ranks: isograd {ours:.0f} ms, torch {theirs:.0f} ms, ratio {ours / theirs:.2f}"
-    )
+    print(f"isograd {ours:.0f} ms, torch {theirs:.0f} ms, ratio {ours / theirs:.2f}")
 
 
 if __name__ == "__main__":

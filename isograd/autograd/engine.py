@@ -256,9 +256,7 @@ class _Walk:
             return
         if leaf._hooks:
             for hook in list(leaf._hooks):
-                changed = hook(g)
-                if changed is not None:
-                    g = changed
+                g = _hooked(hook, g)
         if self.inputs is not None:
             if leaf in self.capture:
                 for _, i in self.capture[leaf]:
@@ -281,13 +279,27 @@ def _pre_hooks(node: Node, grad: Any) -> Any:
     for index, hooks in (node.pre_hooks or {}).items():
         for hook in sorted(hooks, key=_is_last):
             if node.n_outputs == 1:
-                changed = hook(grad)
-                grad = grad if changed is None else changed
+                grad = _hooked(hook, grad)
             elif grad[index] is not None:
-                changed = hook(grad[index])
-                if changed is not None:
-                    grad[index] = changed
+                grad[index] = _hooked(hook, grad[index])
     return grad
+
+
+def _hooked(hook: Any, g: Tensor) -> Tensor:
+    changed = hook(g)
+    if changed is None:
+        return g
+    if not isinstance(changed, Tensor):
+        raise TypeError(
+            f"expected a hook to return a Tensor or None, but it returned "
+            f"{type(changed).__name__!r}"
+        )
+    if changed.shape != g.shape:
+        raise RuntimeError(
+            f"hook {getattr(hook, '__name__', type(hook).__name__)!r} has changed the size of "
+            f"value: from {tuple(g.shape)} to {tuple(changed.shape)}"
+        )
+    return changed
 
 
 def _is_last(hook: Any) -> bool:

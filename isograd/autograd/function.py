@@ -132,6 +132,13 @@ class FunctionCtx(Node):
             if g is not None and not isinstance(g, Tensor):
                 raise TypeError(f"{self.name}: gradient {i} must be a Tensor or None, got "
                                 f"{type(g).__name__}")  # fmt: skip
+            if g is None or not needed[i] or g._placements is not None:
+                continue
+            if not _reducible(g._array.shape, self.shapes[i]):
+                raise RuntimeError(
+                    f"Function {self.name} returned an invalid gradient at index {i} - got "
+                    f"{list(g.shape)} but expected shape compatible with {list(self.shapes[i])}"
+                )
         return [g if want else None for g, want in zip(listed, needed, strict=False)]
 
     def _zeros(self, i: int) -> Tensor | None:
@@ -200,6 +207,12 @@ class Function:
             outputs = cls._attach(ctx, args, outputs)
         else:
             ctx._saved = None
+            dirty = {id(t) for t in ctx._dirty}
+            outputs = tuple(
+                o.detach() if isinstance(o, Tensor) and o._requires_grad and id(o) not in dirty
+                and any(o is a for a in args) else o
+                for o in outputs
+            )  # fmt: skip
         return outputs if isinstance(result, (tuple, list)) else outputs[0]
 
     @classmethod
@@ -243,6 +256,12 @@ class Function:
         )  # fmt: skip
         ctx._keep(tuple(made))
         return tuple(made)
+
+
+def _reducible(have: Any, shape: Any) -> bool:
+    """Whether a gradient can be summed down to its input's shape."""
+    extra = len(have) - len(shape)
+    return extra >= 0 and all(s in (1, h) for h, s in zip(have[extra:], shape, strict=True))
 
 
 def _alias(t: Tensor) -> Tensor:

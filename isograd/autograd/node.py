@@ -105,14 +105,16 @@ class _Handle:
     """Takes a hook away again: ``remove()``, or leaving a ``with`` block."""
 
     def __init__(self, hooks: list[Any], hook: Any) -> None:
-        self._hooks, self._hook = hooks, hook
+        self._hooks: list[Any] | None = hooks
+        self._hook = hook
         hooks.append(hook)
 
     def remove(self) -> None:
         """Forget the hook; a second call does nothing."""
-        for i, hook in enumerate(self._hooks):
-            if hook is self._hook:
-                del self._hooks[i]
+        hooks, self._hooks = self._hooks, None
+        for i, hook in enumerate(hooks or ()):
+            if hook is self._hook and hooks is not None:
+                del hooks[i]
                 return
 
     def __enter__(self) -> _Handle:

@@ -148,6 +148,27 @@ def test_a_hook_may_remove_itself_while_it_runs() -> None:
     assert order[6:] == ["node", "hook", "post"]
 
 
+def test_a_handle_removes_its_own_hook_once() -> None:
+    x = leaf(1)
+    double = lambda g: g * 2  # noqa: E731
+    x.register_hook(double)
+    second = x.register_hook(double)
+    second.remove()
+    second.remove()
+    x.sum().backward()
+    assert x.grad.tolist() == [2]
+
+
+@pytest.mark.parametrize("of_leaf", [False, True])
+def test_hooks_must_return_tensors_of_the_same_shape(of_leaf: bool) -> None:
+    for wrong, error in ((lambda g: g.sum(), RuntimeError), (lambda g: 3, TypeError)):
+        x = leaf(1, 2)
+        y = x * 2
+        (x if of_leaf else y).register_hook(wrong)
+        with pytest.raises(error, match="hook"):
+            y.sum().backward()
+
+
 def test_gradients_seen_by_node_hooks_are_theirs() -> None:
     x, seen = leaf(1, 2), []
     y = x * 3

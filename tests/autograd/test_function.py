@@ -203,6 +203,32 @@ def test_wrong_number_of_gradients() -> None:
         Two.apply(leaf(2), leaf(2)).sum().backward()
 
 
+def test_a_gradient_too_small_is_refused() -> None:
+    class Small(Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return x * 2
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return g.sum()
+
+    with pytest.raises(RuntimeError, match="invalid gradient at index 0"):
+        Small.apply(leaf(2)).sum().backward()
+
+
+def test_an_input_returned_without_recording_is_a_constant() -> None:
+    class Same(Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return x
+
+    x = leaf(2)
+    with torch.no_grad():
+        y = Same.apply(x)
+    assert not y.requires_grad and x.requires_grad
+
+
 def test_once_differentiable() -> None:
     class Once(Function):
         @staticmethod

@@ -92,8 +92,12 @@ class GraphRecorder:
             for i, out in enumerate(outs):
                 self._attach(node, out, i)
             if plan.saves_output:
-                node.saved_outputs = tuple((o._array, o._share_version()) for o in outs)
-                node.output_version = 0
+                if hooks is None:
+                    node.saved_outputs = tuple((o._array, o._share_version()) for o in outs)
+                    node.output_version = 0
+                else:
+                    pack, unpack = hooks
+                    node.saved_outputs = tuple((Packed(o, pack, unpack, True), None) for o in outs)
         node.sequence = next_sequence()
         if state.anomaly:
             node.trace = "".join(traceback.format_stack()[:-3])

@@ -335,6 +335,23 @@ def test_saved_tensors_hooks_pack_and_unpack() -> None:
     z.sum().backward()
 
 
+def test_outputs_of_operations_with_several_are_packed_too() -> None:
+    packed: list[Any] = []
+    x = leaf(3, 3)
+    hooks = saved_tensors_hooks(lambda t: packed.append(tuple(t.shape)) or t.clone(), lambda t: t)
+    with hooks:
+        values = torch.linalg.svd(x)[1]
+    values.sum().backward()
+    got = x.grad
+    assert (3,) in packed
+    x.grad = None
+    torch.linalg.svd(x)[1].sum().backward()
+    assert torch.allclose(got, x.grad)
+    x.grad = None
+    checkpoint(lambda x: torch.linalg.svd(x * 1)[1].exp(), x).log().sum().backward()
+    assert torch.allclose(got, x.grad)
+
+
 def test_functional_derivatives() -> None:
     x = torch.tensor([1.0, 2.0], dtype=torch.float64)
     f = lambda t: t**3  # noqa: E731

@@ -113,7 +113,8 @@ class DistributedDataParallel(Module, Joinable):
         if training and sync:
             self.reducer.abandon()
             active = Join.notify_join_context(self)
-            shared = self._join_kwargs.get("divide_by_initial_world_size", True)
+            context = self._join_context
+            shared = context is None or context.option("divide_by_initial_world_size", True)
             self.reducer.divisor = float(self.process_group.size() if shared else len(active))
             if self.broadcast_buffers:
                 broadcast_buffers(self.module, self.process_group, active[0])

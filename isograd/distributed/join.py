@@ -34,9 +34,7 @@ class JoinHook:
 class Joinable(ABC):
     """Something with collectives in its step, such as DistributedDataParallel."""
 
-    _join_enabled = False
-    _join_throws = False
-    _join_kwargs: dict[str, Any] = {}
+    _join_context: Join | None = None  # the block this takes part in, while it is open
 
     @abstractmethod
     def join_hook(self, **kwargs: Any) -> JoinHook:
@@ -74,11 +72,11 @@ class Join:
         self._throw = throw_on_early_termination
         self._kwargs = kwargs
         self._group = joinables[0].join_process_group
+        self._active = list(range(self._group.size()))
 
     def __enter__(self) -> Join:
         for j in self._joinables:
-            j._join_enabled, j._join_kwargs = self._enable, self._kwargs
-        self._joinables[0]._join_throws = self._throw
+            j._join_context = self if self._enable else None
         return self
 
     def __exit__(
@@ -92,7 +90,7 @@ class Join:
                 self._company()
         finally:
             for j in self._joinables:
-                j._join_enabled = False
+                j._join_context = None
 
     def _company(self) -> None:
         hooks = [j.join_hook(**self._kwargs) for j in self._joinables]
@@ -122,13 +120,18 @@ class Join:
         Raises:
             RuntimeError: if a rank has run out and that was to raise.
         """
-        group = joinable.join_process_group
-        if not joinable._join_enabled:
+        group, context = joinable.join_process_group, joinable._join_context
+        if context is None:
             return list(range(group.size()))
-        active = active_ranks(group, True)
-        if len(active) < group.size() and joinable._join_throws:
-            raise RuntimeError(_EXHAUSTED.format(rank=group.rank()))
-        return active
+        if joinable is context._joinables[0]:  # one count per step, whatever takes part in it
+            context._active = active_ranks(group, True)
+            if len(context._active) < group.size() and context._throw:
+                raise RuntimeError(_EXHAUSTED.format(rank=group.rank()))
+        return context._active
+
+    def option(self, name: str, default: Any) -> Any:
+        """A keyword argument given to the block."""
+        return self._kwargs.get(name, default)
 
 
 _EXHAUSTED = (

@@ -15,6 +15,7 @@ import pytest
 import isograd as torch
 import isograd.distributed as dist
 from isograd import nn
+from isograd.distributed.join import Join, Joinable, JoinHook
 from isograd.distributed.reducer import plan_buckets
 from isograd.nn.parallel import DistributedDataParallel as DDP
 from tests.distributed.ddp_checks import DdpChecks, Net, batch
@@ -84,3 +85,44 @@ def test_bad_arguments() -> None:
             DDP(Net(), device_ids=[0, 1])
 
     dist.run_local(1, program)
+
+
+class Companion(Joinable):
+    """A second joinable with a collective of its own in each step, such as a sharded optimizer."""
+
+    def __init__(self, group: Any) -> None:
+        self.group = group
+
+    @property
+    def join_process_group(self) -> Any:
+        return self.group
+
+    def join_hook(self, **kwargs: Any) -> JoinHook:
+        return CompanionHook(self)
+
+    def step(self) -> list[int]:
+        active = Join.notify_join_context(self)
+        dist.all_reduce(torch.ones(1))
+        return active
+
+
+class CompanionHook(JoinHook):
+    def __init__(self, companion: Companion) -> None:
+        self.companion = companion
+
+    def main_hook(self, active: list[int]) -> None:
+        dist.all_reduce(torch.zeros(1))
+
+
+def test_two_joinables_count_the_active_ranks_once_per_step() -> None:
+    def program(rank: int) -> list[int]:
+        model = DDP(nn.Linear(1, 1))
+        companion = Companion(model.process_group)
+        seen = []
+        with Join([model, companion]):
+            for _ in range(1 + rank):
+                model(torch.ones(1, 1)).sum().backward()
+                seen.append(len(companion.step()))
+        return seen
+
+    assert dist.run_local(2, program, timeout=30) == [[2], [2, 1]]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from isograd.tensor.core import Tensor
-from isograd.tensor.primitives.linear import linear
 from isograd.tensor.primitives.einsum import einsum
+from isograd.tensor.primitives.linear import linear
 from isograd.tensor.public import public
 
 __all__ = ["bilinear", "linear"]

@@ -25,6 +25,7 @@ from isograd.autograd.modes import is_grad_enabled as is_grad_enabled
 from isograd.autograd.modes import is_inference_mode_enabled as is_inference_mode_enabled
 from isograd.autograd.modes import no_grad as no_grad
 from isograd.autograd.modes import set_grad_enabled as set_grad_enabled
+from isograd.tensor import return_types as return_types
 from isograd.tensor.core import Tensor as Tensor
 from isograd.tensor.devices import default_device as get_default_device
 from isograd.tensor.devices import device as device
@@ -98,7 +99,7 @@ else:
 
 
 _SUBMODULES = (
-    "accelerator", "amp", "backends", "cuda", "data", "distributed", "distributions", "fft",
+    "accelerator", "backends", "cuda", "data", "distributed", "distributions", "fft",
     "linalg", "masked", "multiprocessing", "nn", "optim", "random", "serialization", "signal",
     "special", "testing", "utils", "version",
 )  # fmt: skip

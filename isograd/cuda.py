@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from typing import Any
 
@@ -233,6 +232,4 @@ def __getattr__(name: str) -> Any:
         return sys.modules["cupy"].cuda.memory.OutOfMemoryError if "cupy" in sys.modules else (
             MemoryError
         )  # fmt: skip
-    if name == "amp":
-        return importlib.import_module("isograd.amp")
     raise AttributeError(f"module 'isograd.cuda' has no attribute {name!r}")

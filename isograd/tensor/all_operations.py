@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import isograd.tensor.absent
 import isograd.tensor.conversion
 import isograd.tensor.creation
+import isograd.tensor.diagonal_fill
 import isograd.tensor.legacy_types
 import isograd.tensor.operators
 import isograd.tensor.primitives.activation

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributions as D  # noqa: F401  (the cases name it)
 
 T = "torch.tensor"
 FAMILIES = {

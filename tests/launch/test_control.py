@@ -56,6 +56,7 @@ import os, signal, socket, sys
 from isograd.launch.control import Line
 line = Line(sys.argv[1], 0, "")
 peers = [socket.create_connection(("127.0.0.1", int(sys.argv[2]))) for _ in range(20)]
+peers[0].recv(1)  # until the launcher knows this rank
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -72,6 +73,8 @@ def test_a_killed_rank_is_noticed_before_its_peers_can_be(board):
         port = str(server.getsockname()[1])
         with subprocess.Popen([sys.executable, "-c", KILLED, board.address, port]):
             peers = [server.accept()[0] for _ in range(20)]
+            poll_until(board, lambda: 0 in board.ranks)
+            peers[0].sendall(b"!")
             for peer in peers:
                 board.watch(peer.fileno(), lambda peer=peer: note(peer))
             poll_until(board, lambda: len(seen) == 20)

@@ -6,10 +6,10 @@ unbalanced groups, calls from a destroyed communicator, unknown types.
 """
 
 import ctypes
+import itertools
 import queue
 import threading
 import types
-from collections import defaultdict
 from typing import Any
 
 import ml_dtypes
@@ -134,7 +134,8 @@ class Communicator:
         with self.nccl.lock:
             if unique_id not in self.nccl.worlds:
                 hub = Hub(LocalRegistry(size), range(size))
-                self.nccl.worlds[unique_id] = hub, defaultdict(queue.Queue)
+                pairs = itertools.product(range(size), range(size))
+                self.nccl.worlds[unique_id] = hub, {pair: queue.Queue() for pair in pairs}
             self.hub, self.mail = self.nccl.worlds[unique_id]
         self.rank, self.size, self.alive = rank, size, True
 

@@ -17,7 +17,11 @@ from isograd.tensor.core import Tensor
 from isograd.tensor.primitive import PRIMITIVES
 from isograd.tensor.public import FUNCTIONS
 
-HEAVY = ("cupy", "mpi4py", "matplotlib", "sklearn", "torch", "tensorboard", "isograd.compiler")
+HEAVY = (
+    "cupy", "mpi4py", "matplotlib", "sklearn", "torch", "tensorboard", "tensorboardX",
+    "numpy.random", "multiprocessing", "isograd.compiler", "isograd.distributed",
+    "isograd.distributions",
+)  # fmt: skip
 
 
 def run(code: str) -> str:

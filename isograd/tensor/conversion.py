@@ -151,8 +151,10 @@ def to(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 
 
 def _caster(name: str, d: dtype) -> None:
-    def method(self: Tensor) -> Tensor:
-        return cast(self, d)
+    def method(self: Tensor, memory_format: Any = None) -> Tensor:
+        if memory_format is None:
+            return cast(self, d)
+        return to(self, d, memory_format=memory_format)
 
     method.__name__ = name
     method.__doc__ = f"The tensor as {d}."

@@ -70,6 +70,15 @@ def test_errors() -> None:
         torch.ones(2, 3).contiguous(memory_format=torch.preserve_format)
 
 
+@pytest.mark.parametrize("name", ["float", "double", "long", "bool", "bfloat16"])
+def test_casts_by_name_take_a_format(name: str) -> None:
+    x = torch.ones(2, 3, 4, 5)
+    plain, kept = getattr(x, name)(), getattr(x, name)(memory_format=CL)
+    assert plain.dtype is kept.dtype
+    assert kept.is_contiguous(memory_format=CL) and not kept.is_contiguous()
+    assert getattr(x, name)(memory_format=torch.preserve_format).is_contiguous()
+
+
 def test_constants() -> None:
     assert torch.ones(1).layout is torch.strided
     assert repr(torch.strided) == "torch.strided"

@@ -23,6 +23,7 @@ from isograd.tensor.primitives.selection import where
 from isograd.tensor.primitives.softmax import log_softmax, softmax
 from isograd.tensor.primitives.sorting import nanmedian
 from isograd.tensor.primitives.transcendental import logaddexp
+from isograd.tensor.primitives.variance import safe_sqrt
 from isograd.tensor.public import public
 
 __all__: list[str] = []
@@ -182,7 +183,7 @@ def masked_std(
     variance = masked_var(
         input, dim, unbiased, correction=correction, keepdim=keepdim, dtype=dtype, mask=mask
     )
-    return variance.safe_sqrt(variance)
+    return safe_sqrt(variance)
 
 
 @public(method=False)

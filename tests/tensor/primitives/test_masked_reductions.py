@@ -19,7 +19,7 @@ T = isograd.tensor(MASK)
 
 
 @pytest.mark.parametrize("dim", [None, 0, 1])
-@pytest.mark.parametrize("name", ["sum", "prod", "mean", "amax", "amin", "var"])
+@pytest.mark.parametrize("name", ["sum", "prod", "mean", "amax", "amin", "var", "std"])
 def test_reductions(name, dim):
     known = {"amax": "max", "amin": "min"}
 
@@ -27,8 +27,8 @@ def test_reductions(name, dim):
         made = getattr(np.ma.array(x, mask=~MASK), known.get(name, name))(dim, **options)
         return np.ma.getdata(made)
 
-    options = {"ddof": 0} if name == "var" else {}
-    extra = {"correction": 0} if name == "var" else {}
+    options = {"ddof": 0} if name in ("var", "std") else {}
+    extra = {"correction": 0} if name in ("var", "std") else {}
     check_op(lambda x: getattr(masked, name)(x, dim, mask=T, **extra), reference, X)
 
 

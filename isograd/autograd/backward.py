@@ -107,7 +107,7 @@ def _root_grad(root: Tensor, g: Any) -> Tensor:
             raise RuntimeError(
                 f"grad can be implicitly created only for real scalar outputs but got {root.dtype}"
             )
-        return root._ones_gradient() if root._placements is not None else _ones(root)
+        return _ones(root)
     if not isinstance(g, Tensor):
         raise TypeError(f"backward: gradients must be Tensors or None, got {type(g).__name__}")
     if g.shape != root.shape:

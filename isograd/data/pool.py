@@ -33,8 +33,7 @@ def choose_context(asked: Any) -> Any:
     chosen: str | None = multiprocessing.get_start_method(allow_none=True)
     if chosen is None:
         methods = multiprocessing.get_all_start_methods()
-        device_in_use = backends._cupy_backend.cache_info().currsize > 0
-        chosen = "spawn" if device_in_use or "fork" not in methods else "fork"
+        chosen = "spawn" if backends.device_in_use() or "fork" not in methods else "fork"
     return multiprocessing.get_context(chosen)
 
 

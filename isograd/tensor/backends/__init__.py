@@ -15,7 +15,15 @@ from isograd.tensor.backends.numpy_backend import NumpyBackend as NumpyBackend
 from isograd.tensor.backends.protocol import Backend as Backend
 from isograd.tensor.devices import device
 
-__all__ = ["Backend", "NumpyBackend", "array_types", "backend_for", "backend_of", "device_count"]
+__all__ = [
+    "Backend",
+    "NumpyBackend",
+    "array_types",
+    "backend_for",
+    "backend_of",
+    "device_count",
+    "device_in_use",
+]
 
 _NUMPY = NumpyBackend()
 
@@ -43,6 +51,11 @@ def device_count() -> int:
         return int(cupy.cuda.runtime.getDeviceCount())
     except Exception:  # CuPy raises its own errors for a missing or broken driver
         return 0
+
+
+def device_in_use() -> bool:
+    """Whether this process has opened a CUDA device: from then on it must not be forked."""
+    return _cupy_backend.cache_info().currsize > 0
 
 
 def backend_of(array: Any) -> Backend:

@@ -53,9 +53,7 @@ _true_divide = binary(
 )
 
 
-def _scaled(name: str, other: Any, alpha: Any) -> Any:
-    if alpha == 1:
-        return other
+def _scaled(other: Any, alpha: Any) -> Any:
     if not isinstance(alpha, (bool, int, float, complex)):
         alpha = alpha.item()
     return mul(other, alpha) if isinstance(other, Tensor) else other * alpha
@@ -75,7 +73,7 @@ def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """``input + alpha * other``, broadcast and promoted."""
     if alpha != 1:
         _check_alpha("add", input, other, alpha)
-        other = _scaled("add", other, alpha)
+        other = _scaled(other, alpha)
     return _add(input, other)
 
 
@@ -84,7 +82,7 @@ def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """``input - alpha * other``, broadcast and promoted."""
     if alpha != 1:
         _check_alpha("sub", input, other, alpha)
-        other = _scaled("sub", other, alpha)
+        other = _scaled(other, alpha)
     return _sub(input, other)
 
 

@@ -7,7 +7,7 @@ contiguous run. This floor knows no communicator: the floor that has one registe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from isograd.tensor.core import Tensor
 

@@ -7,11 +7,13 @@ has and any strides. Roots and peers are ranks of the group. With `async_op=True
 the array may be used. Names are MPI's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
+from isograd.distributed.fingerprint import Signature
 from isograd.distributed.reduce_op import ReduceOp
 from isograd.distributed.traffic import TrafficCounter
+from isograd.distributed.transport import Transport
 from isograd.distributed.work import TraceEvent, Work
 
 __all__ = ["Communicator"]
@@ -121,6 +123,16 @@ class Communicator(Protocol):
         async_op: bool = False,
     ) -> Work | None:
         """Send piece s of `parts` to rank s; piece r of `out` comes from rank r."""
+
+    def compose(
+        self,
+        signature: Signature,
+        body: Callable[[Transport], None],
+        arrays: Sequence[Any],
+        async_op: bool = False,
+        traffic: tuple[int, int] = (0, 0),
+    ) -> Work | None:
+        """A collective made of several of the transport's, under one fingerprint."""
 
     def barrier(self, async_op: bool = False) -> Work | None:
         """Return when every rank has called it."""

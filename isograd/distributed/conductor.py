@@ -104,6 +104,25 @@ class Conductor:
         """Advance point-to-point transfers nobody waits for."""
         return False
 
+    def compose(
+        self,
+        signature: Signature,
+        body: Callable[[Transport], None],
+        arrays: Sequence[Any],
+        async_op: bool = False,
+        traffic: tuple[int, int] = (0, 0),
+    ) -> Work | None:
+        """A collective made of several of the transport's, under one fingerprint.
+
+        Args:
+            signature: what is compared with the other ranks.
+            body: moves the data; the same transport calls in the same order on all ranks.
+            arrays: what body reads and writes, kept alive until it has run.
+            async_op: return a Work at once.
+            traffic: bytes (sent, received) by this rank.
+        """
+        return self._issue(signature, lambda: body(self._transport), arrays, async_op, traffic)
+
     def _issue(
         self,
         signature: Signature,

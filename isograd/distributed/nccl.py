@@ -164,6 +164,12 @@ class NcclTransport:
             self._in_flight.append((event, held))
         return Fence(event, self._device)
 
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Array operations of the block run on the group's stream."""
+        with self._device, self._stream:
+            yield
+
     def _keep(self, *arrays: Any) -> None:
         if getattr(self._used, "arrays", None) is None:
             self._used.arrays = []

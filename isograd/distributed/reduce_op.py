@@ -16,7 +16,14 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ReduceOp", "accumulation_dtype", "check_reduce", "finish_average", "tree_reduce"]
+__all__ = [
+    "ReduceOp",
+    "accumulation_dtype",
+    "check_reduce",
+    "elementwise",
+    "finish_average",
+    "tree_reduce",
+]
 
 
 class ReduceOp(enum.Enum):
@@ -44,6 +51,12 @@ _UFUNCS: dict[ReduceOp, Callable[..., Any]] = {
     ReduceOp.BOR: np.bitwise_or,
     ReduceOp.BXOR: np.bitwise_xor,
 }
+
+
+def elementwise(op: ReduceOp, xp: Any) -> Callable[..., Any]:
+    """The function of `xp` (numpy or cupy) that reduces two arrays, of bool as well."""
+    function: Callable[..., Any] = getattr(xp, _UFUNCS[op].__name__)
+    return function
 
 
 def is_half(dtype: np.dtype[Any]) -> bool:

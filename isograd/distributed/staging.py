@@ -66,6 +66,10 @@ class HostStaging:
         """Host buffers need no ordering."""
         return None
 
+    def computing(self) -> AbstractContextManager[Any]:
+        """Host arrays are ready when the call that moves them returns."""
+        return nullcontext()
+
     def grouped(self) -> AbstractContextManager[bool]:
         """Host transfers start one by one."""
         return nullcontext(False)

@@ -93,6 +93,9 @@ class Transport(Protocol):
     def fence(self) -> Any:
         """A point after everything this thread has put on the transport; None on the host."""
 
+    def computing(self) -> AbstractContextManager[Any]:
+        """Array operations of the block are ordered with what this transport moves."""
+
     # collectives
     def all_reduce(self, buffer: Buffer, op: ReduceOp) -> None: ...
     def broadcast(self, buffer: Buffer, root: int) -> None: ...

@@ -92,12 +92,7 @@ class GraphRecorder:
             for i, out in enumerate(outs):
                 self._attach(node, out, i)
             if plan.saves_output:
-                if hooks is None:
-                    node.saved_outputs = tuple((o._array, o._share_version()) for o in outs)
-                    node.output_version = 0
-                else:
-                    pack, unpack = hooks
-                    node.saved_outputs = tuple((Packed(o, pack, unpack, True), None) for o in outs)
+                self._save_outputs(node, plan.saved_outputs, outs, hooks)
         node.sequence = next_sequence()
         if state.anomaly:
             node.trace = "".join(traceback.format_stack()[:-3])
@@ -108,6 +103,23 @@ class GraphRecorder:
             out._node = node
             out._index = index
             out._requires_grad = True
+
+    @staticmethod
+    def _save_outputs(
+        node: PrimitiveNode, saved: frozenset[int] | None, outs: tuple[Tensor, ...], hooks: Any
+    ) -> None:
+        """Those of several that the vjps name; the others may be changed in place."""
+        found: list[Any] = []
+        for i, out in enumerate(outs):
+            if saved is not None and i not in saved:
+                found.append(None)
+            elif hooks is None:
+                found.append((out._array, out._share_version()))
+            else:
+                found.append((Packed(out, hooks[0], hooks[1], is_output=True), None))
+        node.saved_outputs = tuple(found)
+        if hooks is None:
+            node.output_version = 0
 
     @staticmethod
     def _save_inputs(

@@ -3,7 +3,7 @@
 A vjp says what it needs by the names of its parameters, and nothing else is kept alive:
 
     ``g``          the gradient of the output (``gs``: of all outputs, None where unused)
-    ``out``        the output (``outs``: all of them)
+    ``out``        the output (``outs``: all of them; ``out0``, ``out1``, ...: that one alone)
     an input name  that input, as the tensor or number it was
     ``x_shape``    the shape of input ``x`` (``xs_shapes``: of all, for ``*xs``)
     ``needs``      for `vjp_all`: which inputs want a gradient
@@ -15,6 +15,7 @@ may come back broadcast or promoted: the engine reduces it to its input's shape 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,6 +24,8 @@ import numpy as np
 __all__ = ["PRIMITIVES", "Primitive", "Sample"]
 
 PRIMITIVES: dict[str, Primitive] = {}
+
+_SINGLE_OUTPUT = re.compile(r"out\d*").fullmatch
 
 Sample = tuple[tuple[Any, ...], dict[str, Any]]  # inputs as float64 arrays or numbers, and params
 
@@ -131,11 +134,12 @@ class Plan:
 
     ``saved_inputs`` are the positions of inputs to keep (-1 - n: all of a variadic primitive's but
     the first n),
-    ``saves_output`` whether outputs are kept, ``rules`` a function ``(node, g)`` per input
-    position (or None), ``joint`` the same for all inputs at once.
+    ``saves_output`` whether outputs are kept, ``saved_outputs`` which of several (None: all),
+    ``rules`` a function ``(node, g)`` per input position (or None), ``joint`` the same for all
+    inputs at once.
     """
 
-    __slots__ = ("joint", "rules", "saved_inputs", "saves_output")
+    __slots__ = ("joint", "rules", "saved_inputs", "saved_outputs", "saves_output")
 
     def __init__(self, primitive: Primitive) -> None:
         rules = dict(primitive.vjp)
@@ -149,7 +153,9 @@ class Plan:
             )
         else:
             self.saved_inputs = tuple(i for i, n in enumerate(primitive.inputs) if n in used)
-        self.saves_output = bool(used & {"out", "outs"})
+        single = {int(name[3:] or 0) for name in used if _SINGLE_OUTPUT(name)}
+        self.saves_output = bool(single) or "outs" in used
+        self.saved_outputs = None if "outs" in used else frozenset(single)
         built = {name: self._call(primitive, fn) for name, fn in rules.items()}
         self.joint = built.get("*")
         self.rules = [built.get(name) for name in primitive.inputs]
@@ -162,10 +168,10 @@ class Plan:
     def _source(self, primitive: Primitive, name: str) -> str:
         if name in ("g", "gs"):
             return "g"
-        if name == "out":
-            return "node.output(0)"
         if name == "outs":
             return "node.outputs()"
+        if _SINGLE_OUTPUT(name):
+            return f"node.output({int(name[3:] or 0)})"
         if name == "needs":
             return "node.needs()"
         if primitive.variadic and name == primitive.inputs[-1]:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import isograd as torch
+import isograd.nn.functional as F
 
 
 def leaf(*shape: int) -> torch.Tensor:
@@ -148,6 +149,30 @@ def test_inplace_relu_keeps_torch_semantics() -> None:
     torch.relu_(y) if hasattr(torch, "relu_") else y.relu_()
     y.sum().backward()
     np.testing.assert_allclose(x.grad.numpy(), (x.detach().numpy() > 1) * 1.0)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda x: F.batch_norm(x, None, None, training=True),
+        lambda x: F.group_norm(x, 2),
+        lambda x: F.layer_norm(x, x.shape[2:]),
+        lambda x: F.max_pool2d(x, 2),
+        lambda x: F.adaptive_max_pool2d(x, 2),
+        lambda x: F.rms_norm(x, x.shape[2:]),
+    ],
+)
+def test_activation_in_place_after_a_layer_that_saves_its_other_outputs(layer) -> None:
+    torch.manual_seed(0)
+    grads = []
+    values = torch.randn(3, 4, 6, 6)
+    for inplace in (False, True):
+        x = values.clone().requires_grad_()
+        y = F.leaky_relu(layer(x), 0.2, inplace=inplace)
+        (y * y.detach().cos()).sum().backward()
+        grads.append(x.grad)
+    assert grads[0].abs().max() > 0
+    assert torch.equal(grads[0], grads[1])
 
 
 def test_copy_and_fill() -> None:

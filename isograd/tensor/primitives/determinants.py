@@ -71,10 +71,9 @@ def linalg_det(A: Tensor) -> Tensor:
 Tensor.det = linalg_det  # type: ignore[attr-defined]
 
 
-def _slogdet_vjp(gs: Any, outs: Any, x: Tensor) -> Tensor:
+def _slogdet_vjp(gs: Any, out0: Any, x: Tensor) -> Tensor:
     """(g_log - i Im(conj(g_sign) sign)) A^-H."""
-    sign, _ = outs
-    g_sign, g_log = gs
+    (g_sign, g_log), sign = gs, out0
     scale = sign * 0 if g_log is None else g_log.to(sign.dtype)
     if g_sign is not None and sign.is_complex():
         scale = scale - 1j * (conj(g_sign) * sign).imag
@@ -92,7 +91,7 @@ def _slogdet_forward(xp: Any, x: Any) -> Any:
 _slogdet = Primitive(
     "linalg_slogdet",
     _slogdet_forward,
-    vjp_all=lambda gs, outs, x: (_slogdet_vjp(gs, outs, x),),
+    vjp_all=lambda gs, out0, x: (_slogdet_vjp(gs, out0, x),),
     outputs=2,
     samples=lambda make: [((make(2, 3, 3) + 3 * np.eye(3),), {})],
     doc="Sign, and logarithm of the absolute value, of a determinant.",

@@ -99,7 +99,7 @@ def _frexp_forward(xp: Any, x: Any) -> Any:
 
 _frexp = Primitive(
     "frexp", _frexp_forward, outputs=2, low_precision=True,
-    vjp={"x": lambda gs, outs: gs[0] / pow(2.0, outs[1])},
+    vjp={"x": lambda gs, out1: gs[0] / pow(2.0, out1)},
     samples=lambda make: [((make(3, 4, low=0.3),), {})],
     doc="Mantissa and exponent.",
 )  # fmt: skip

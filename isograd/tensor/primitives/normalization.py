@@ -147,9 +147,8 @@ def _normalizer_backward(geometry: Geometry) -> Callable[..., Any]:
 def _vjp(geometry: Geometry, backward: Callable[[], Primitive]) -> Callable[..., Any]:
     """The joint gradient rule: one fast record, or Tensor operations under ``create_graph``."""
 
-    def vjp(gs: Any, outs: Any, x: Any, w: Any, b: Any, needs: Any, span: Any) -> Any:
-        g, g_mean, g_rstd = gs
-        _, mean, rstd = outs
+    def vjp(gs: Any, out1: Any, out2: Any, x: Any, w: Any, b: Any, needs: Any, span: Any) -> Any:
+        (g, g_mean, g_rstd), mean, rstd = gs, out1, out2
         if g_mean is not None or g_rstd is not None or recording(g, x, w):
             return _by_operations(geometry(x.shape, span), gs, x, w, b, mean, rstd, needs)
         made = apply(backward(), g, x, w, mean, rstd, span=span, needs=needs)
@@ -302,8 +301,8 @@ def _rms_backward(xp: Any, g: Any, x: Any, w: Any, rstd: Any, *, dims: int, need
     return dx, dw
 
 
-def _rms_vjp(gs: Any, outs: Any, x: Any, w: Any, needs: Any, dims: Any) -> Any:
-    (g, g_rstd), (_, rstd) = gs, outs
+def _rms_vjp(gs: Any, out1: Any, x: Any, w: Any, needs: Any, dims: Any) -> Any:
+    (g, g_rstd), rstd = gs, out1
     if g_rstd is None and not recording(g, x, w):
         dx, dw = apply(_rms_backward_record, g, x, w, rstd, dims=dims, needs=needs)
         return dx if needs[0] else None, dw.reshape(w.shape) if needs[1] else None

@@ -177,9 +177,9 @@ _put: Primitive = Primitive(
 )  # fmt: skip
 
 
-def _max_vjp(gs: Any, outs: Any, x_shape: Any, kernel: Ints, stride: Ints, dilation: Ints) -> Any:
+def _max_vjp(gs: Any, out1: Any, x_shape: Any, kernel: Ints, stride: Ints, dilation: Ints) -> Any:
     overlap = any(d * (k - 1) >= s for k, s, d in zip(kernel, stride, dilation, strict=True))
-    return (apply(_put, gs[0], outs[1], size=tuple(x_shape[2:]), overlap=overlap),)
+    return (apply(_put, gs[0], out1, size=tuple(x_shape[2:]), overlap=overlap),)
 
 
 _max = Primitive(
@@ -199,8 +199,8 @@ _max = Primitive(
 _adaptive_max = Primitive(
     "adaptive_max_pool",
     _adaptive_max_pool,
-    vjp_all=lambda gs, outs, x_shape: (
-        apply(_put, gs[0], outs[1], size=tuple(x_shape[2:]), overlap=True),
+    vjp_all=lambda gs, out1, x_shape: (
+        apply(_put, gs[0], out1, size=tuple(x_shape[2:]), overlap=True),
     ),
     outputs=2,
     low_precision=True,

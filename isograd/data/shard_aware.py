@@ -1,59 +1,81 @@
-"""Datasets that read only their own part: what a loader asks them for.
+"""Streams that read only what this process needs: the contract between them and the loader.
 
-Such a dataset is an `IterableDataset` that knows how many samples an epoch has. The loader says
-which rows of which batches it wants; the dataset says nothing about batches of other positions and
-reads as little of them as it can. What a batch consists of depends on (seed, epoch, ``start``,
-``batch_size``) alone, so it is the same batch however many processes and workers make it.
+A plain `IterableDataset` is read whole by every process, which keeps its own rows of each batch. A
+stream that can find a sample without reading those before it does better: it writes `read_share`,
+which is told the batches' length and which rows of each are wanted, and reads these alone. It has
+to know the order of its samples (as numbers, names, offsets) on every process alike; it decides
+there what belongs to which batch, so the batches are the same at any number of processes, workers
+and positions, and each sample comes once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-__all__ = ["Part", "ShardAware"]
+from isograd.data.view import shares
+
+__all__ = ["Share", "ShardAware"]
 
 
 @dataclass(frozen=True)
-class Part:
-    """The rows of an epoch's batches that one process, or one worker of it, makes.
+class Share:
+    """What one process (or one worker of it) reads of one epoch.
+
+    Batch b of the epoch holds the samples ``b * batch_size`` up to (not including)
+    ``(b + 1) * batch_size`` of the stream; the last one may be shorter.
 
     Attributes:
-        epoch: 0 for the first.
-        batch_size: of the whole, global batch. Batch k has the samples ``start + k * batch_size``
-            up to the next one; the last one has what is left.
-        start: how many samples of the epoch all processes together gave before (resuming).
-        positions: into how many runs the rows of each batch are cut, by `isograd.data.view.shares`.
-        first, count: the positions wanted.
-        worker, workers: only the batches k with ``k % workers == worker`` are wanted.
-        drop_last: leave out a last batch that is too short.
-        before_sample: called with the number of each sample (0 <= number < len(dataset), the same
-            in every epoch) right before it is made: the place to set random state.
+        batch_size: samples in a whole batch, all processes together.
+        positions, first, count: a batch is cut over ``positions``; ours are ``count`` of them from
+            ``first`` on. 1, 0, 1 without a global view, or where every process wants all.
+        worker, workers: of every ``workers`` batches in turn, only the one of number ``worker``.
+        start: the epoch's first batch that is wanted; the ones before were read by an earlier run.
+        epoch: the loader's count of passes, from 0.
+        seed: the loader's for this epoch; with ``epoch`` it decides a shuffled order.
     """
 
-    epoch: int
     batch_size: int
-    start: int = 0
     positions: int = 1
     first: int = 0
     count: int = 1
     worker: int = 0
     workers: int = 1
-    drop_last: bool = False
-    before_sample: Callable[[int], None] | None = None
+    start: int = 0
+    epoch: int = 0
+    seed: int = 0
+
+    def wants(self, batch: int) -> bool:
+        """Whether batch number ``batch`` of the epoch is to be given."""
+        return batch >= self.start and (batch - self.start) % self.workers == self.worker
+
+    def rows(self, length: int) -> range:
+        """The rows of a batch of ``length`` samples that are wanted; empty is possible.
+
+        Example:
+            >>> Share(batch_size=8, positions=4, first=1, count=2).rows(6)
+            range(2, 5)
+        """
+        lengths = shares(length, self.positions)
+        begin = sum(lengths[: self.first])
+        return range(begin, begin + sum(lengths[self.first : self.first + self.count]))
 
 
 @runtime_checkable
 class ShardAware(Protocol):
-    """An `IterableDataset` that can be asked for a `Part`."""
+    """A stream that can read a part of itself."""
 
-    def __len__(self) -> int:
-        """Samples in an epoch, over all processes; the same number in each of them."""
+    def read_share(self, share: Share) -> Iterator[tuple[int, Iterable[Any]]]:
+        """One item for each batch that ``share.wants``, in order.
 
-    def read_part(self, part: Part) -> Iterator[list[list[Any]]]:
-        """For every wanted batch in order: one list of samples for each wanted position.
+        An item is ``(length, samples)``: how many samples the whole batch has, and those of
+        ``share.rows(length)``, in order. ``samples`` may be a generator: the loader sets the random
+        state of each sample right before it asks for it, so that what reading a sample draws
+        depends on nothing but its place in the epoch. It asks for all of them before the next item
+        (for none, where nothing is wanted).
 
-        Lists can be empty. The lengths of all positions, wanted or not, are
-        ``shares(length of the batch, positions)``. No communication.
+        Lengths, and how many items there are, must come out the same on all processes: whether a
+        broken part is left out is decided before, not by the process that happens to read it. No
+        communication in here: a worker may be the one that calls.
         """

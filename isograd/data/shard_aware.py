@@ -51,7 +51,9 @@ class Share:
         return batch >= self.start and (batch - self.start) % self.workers == self.worker
 
     def rows(self, length: int) -> range:
-        """The rows of a batch of ``length`` samples that are wanted; empty is possible.
+        """The rows of a batch of ``length`` samples that are wanted.
+
+        At least one: where our positions are empty it is row 0, whose shapes and dtypes they take.
 
         Example:
             >>> Share(batch_size=8, positions=4, first=1, count=2).rows(6)
@@ -59,7 +61,8 @@ class Share:
         """
         lengths = shares(length, self.positions)
         begin = sum(lengths[: self.first])
-        return range(begin, begin + sum(lengths[self.first : self.first + self.count]))
+        end = begin + sum(lengths[self.first : self.first + self.count])
+        return range(begin, end) if begin < end else range(min(length, 1))
 
 
 @runtime_checkable
@@ -72,8 +75,7 @@ class ShardAware(Protocol):
         An item is ``(length, samples)``: how many samples the whole batch has, and those of
         ``share.rows(length)``, in order. ``samples`` may be a generator: the loader sets the random
         state of each sample right before it asks for it, so that what reading a sample draws
-        depends on nothing but its place in the epoch. It asks for all of them before the next item
-        (for none, where nothing is wanted).
+        depends on nothing but its place in the epoch. It asks for all of them before the next item.
 
         Lengths, and how many items there are, must come out the same on all processes: whether a
         broken part is left out is decided before, not by the process that happens to read it. No

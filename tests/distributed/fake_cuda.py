@@ -74,6 +74,12 @@ class DeviceArray:
     def view(self, dtype: Any) -> "DeviceArray":
         return DeviceArray(self.host.view(dtype))
 
+    def astype(self, dtype: Any, copy: bool = True) -> "DeviceArray":
+        return DeviceArray(self.host.astype(dtype, copy=copy))
+
+    def __truediv__(self, divisor: int) -> "DeviceArray":
+        return DeviceArray(self.host / divisor)
+
     def get(self, out: Any = None) -> np.ndarray:
         if out is None:
             return self.host.copy()
@@ -82,6 +88,18 @@ class DeviceArray:
 
     def set(self, value: np.ndarray) -> None:
         self.host[...] = value
+
+
+def elementwise(ufunc: Any) -> Any:
+    """A NumPy function as CuPy's: device arrays in, a device array out."""
+
+    def function(x: DeviceArray, y: DeviceArray, out: DeviceArray | None = None) -> DeviceArray:
+        if out is None:
+            return DeviceArray(ufunc(x.host, y.host))
+        ufunc(x.host, y.host, out=out.host)
+        return out
+
+    return function
 
 
 def memory(pointer: int, count: int, kind: int) -> np.ndarray:
@@ -218,6 +236,11 @@ def fake_modules() -> dict[str, Any]:
     cupy.ascontiguousarray = lambda a: DeviceArray(np.ascontiguousarray(a.host))  # type: ignore[attr-defined]
     cupy.asarray = lambda a: DeviceArray(a)  # type: ignore[attr-defined]
     cupy.empty = lambda n, dtype: DeviceArray(np.empty(n, dtype))  # type: ignore[attr-defined]
+    cupy.concatenate = lambda arrays: DeviceArray(np.concatenate([a.host for a in arrays]))  # type: ignore[attr-defined]
+    for name in ("add", "multiply", "minimum", "maximum"):
+        setattr(cupy, name, elementwise(getattr(np, name)))
+    for name in ("bitwise_and", "bitwise_or", "bitwise_xor"):
+        setattr(cupy, name, elementwise(getattr(np, name)))
     cupyx = types.ModuleType("cupyx")
     cupyx.empty_pinned = lambda n, dtype: np.empty(n, dtype)  # type: ignore[attr-defined]
     return {"cupy": cupy, "cupy.cuda": cuda, "cupy.cuda.nccl": nccl, "cupyx": cupyx}

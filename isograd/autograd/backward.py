@@ -9,6 +9,7 @@ from isograd.autograd.engine import run_backward
 from isograd.autograd.node import KeepGrad, Node, _Handle
 from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.door import recorder
+from isograd.tensor.spread import SpreadArray
 
 __all__ = ["backward", "grad"]
 
@@ -172,7 +173,10 @@ def _requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
 
 def _get_grad(self: Tensor) -> Tensor | None:
     """The gradient accumulated by `backward`, or None."""
-    return self._grad
+    g = self._grad
+    if g is not None and isinstance(g._array, SpreadArray):
+        g._array = g._array.settled(self._array)
+    return g
 
 
 def _set_grad(self: Tensor, value: Tensor | None) -> None:

@@ -20,6 +20,7 @@ from isograd.autograd.recorder import state
 from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.door import mode
 from isograd.tensor.dtypes import from_numpy
+from isograd.tensor.spread import SpreadArray
 
 __all__ = ["queue_callback", "run_backward"]
 
@@ -171,7 +172,11 @@ class _Walk:
     def _sum(self, a: Tensor, b: Tensor) -> Tensor:
         if self.create:
             return a + b
-        if id(a) in self.owned and a._array.dtype == b._array.dtype:
+        if (
+            id(a) in self.owned
+            and a._array.__class__ is b._array.__class__
+            and a._array.dtype == b._array.dtype
+        ):
             a._array += b._array
             return a
         total: Tensor = a + b
@@ -226,7 +231,7 @@ class _Walk:
         """Reduce a gradient to its input's shape and dtype."""
         array = g._array
         shape = node.shapes[i]
-        if array.shape != shape and g._placements is None:
+        if array.shape != shape:
             g = _reduce_to(g, shape, node)
             array = g._array
         kind = node.dtypes[i]
@@ -314,12 +319,14 @@ def _accumulate(leaf: Tensor, g: Tensor, create: bool, shared: bool) -> None:
         else:
             array = g._array
             leaf._grad = wrap(array.copy() if shared or array.base is not None else array)
-            leaf._grad._placements = g._placements
     elif create:
         leaf._grad = have + g
     else:
         have._array += g._array
         have._bump()
+    array = leaf._grad._array  # type: ignore[union-attr]
+    if isinstance(array, SpreadArray):
+        array.landed(leaf)
     for hook in list(leaf._post_accumulate_hooks or ()):
         hook(leaf)
 

@@ -132,7 +132,7 @@ class FunctionCtx(Node):
             if g is not None and not isinstance(g, Tensor):
                 raise TypeError(f"{self.name}: gradient {i} must be a Tensor or None, got "
                                 f"{type(g).__name__}")  # fmt: skip
-            if g is None or not needed[i] or g._placements is not None:
+            if g is None or not needed[i]:
                 continue
             if not _reducible(g._array.shape, self.shapes[i]):
                 raise RuntimeError(

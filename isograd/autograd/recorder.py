@@ -13,7 +13,7 @@ from typing import Any
 
 from isograd.autograd.node import KeepGrad, Packed, PrimitiveNode, next_sequence
 from isograd.tensor.core import Tensor, wrap
-from isograd.tensor.door import _looks_into, apply, mode, register_recorder
+from isograd.tensor.door import looks_into, apply, mode, register_recorder
 from isograd.tensor.primitive import PRIMITIVES, Primitive
 
 __all__ = ["RECORDER", "state", "view_scatter"]
@@ -196,7 +196,7 @@ def _packable(value: Any) -> bool:
 def _view_scatter(xp: Any, base: Any, value: Any, *, chain: tuple[Any, ...]) -> Any:
     out = base.copy()
     seen = _seen(xp, out, chain)
-    if _looks_into(seen, out):
+    if looks_into(seen, out):
         seen[...] = value
     else:  # the base's memory was in another order: what was a view there is a copy here
         places = xp.arange(out.size).reshape(out.shape)

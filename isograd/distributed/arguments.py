@@ -6,6 +6,7 @@ from typing import Any
 
 from isograd.distributed.group import ProcessGroup, group_rank_of, resolve_group
 from isograd.tensor.core import Tensor
+from isograd.tensor.spread import SpreadArray
 
 __all__ = ["array_of", "arrays_of", "member_of", "peer_rank", "written"]
 
@@ -32,7 +33,7 @@ def array_of(name: str, tensor: Any, role: str = "tensor") -> Any:
     """
     if not isinstance(tensor, Tensor):
         raise TypeError(f"{name}: expected {role} to be a Tensor, got {type(tensor).__name__}")
-    if tensor._placements is not None:
+    if isinstance(tensor._array, SpreadArray):
         raise TypeError(
             f"{name}: expected {role} to be a local tensor, got a distributed one; it is "
             "communicated by its operations (redistribute it, or pass its local part)"

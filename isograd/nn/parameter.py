@@ -73,12 +73,9 @@ def _share(cls: type[Any], data: Tensor) -> Any:
     self = _new(cls)
     self._array = data._array
     self._version_cell = data._share_version()
-    self._placements = data._placements
     return self
 
 
 def _extras(source: Tensor) -> dict[str, Any]:
     """Attributes that users or other floors put on a tensor."""
-    return {k: v for k, v in source.__dict__.items() if not k.startswith("_")} | (
-        {"_placements": source._placements} if source._placements is not None else {}
-    )
+    return {k: v for k, v in source.__dict__.items() if not k.startswith("_")}

@@ -21,6 +21,7 @@ from isograd.tensor.devices import device
 from isograd.tensor.dtypes import dtype
 from isograd.tensor.generator import Generator
 from isograd.tensor.size import Size
+from isograd.tensor.spread import whole
 
 __all__ = ["FACTORIES", "Encoder"]
 
@@ -144,16 +145,11 @@ class Encoder:
         return index
 
     def _tensor(self, t: Tensor, path: str) -> int:
-        if t._placements is not None:
-            raise TypeError(
-                f"save: {path}: a distributed tensor; save t.full_tensor(), or the whole with "
-                "isograd.distributed.checkpoint"
-            )
         kind = type(t)
         if kind not in (Tensor, Parameter, Buffer):
             raise self._refusal(t, path)
         name = "Tensor" if kind is Tensor else kind.__name__
-        node = [name, self._place(t._array, path), str(t.device), bool(t.requires_grad)]
+        node = [name, self._place(whole(t._array), path), str(t.device), bool(t.requires_grad)]
         if isinstance(t, Buffer):
             node.append(bool(t.persistent))
         return self._add(t, node)

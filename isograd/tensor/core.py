@@ -21,6 +21,7 @@ from isograd.tensor.dtypes import dtype, get_default_dtype
 from isograd.tensor.memory_format import layout, order_of, strided
 from isograd.tensor.printing import default_dtypes_shown, format_array, tensor_text
 from isograd.tensor.size import Size
+from isograd.tensor.spread import SpreadArray, whole
 
 __all__ = ["Tensor", "as_array", "wrap"]
 
@@ -46,7 +47,6 @@ class Tensor:
     _hooks: Any = None  # called with a leaf's gradient
     _post_accumulate_hooks: Any = None  # called with a leaf whose gradient was added to
     _retains_grad: bool = False
-    _placements: Any = None  # set on distributed tensors
 
     if TYPE_CHECKING:  # methods of the operations are attached at import
 
@@ -251,7 +251,7 @@ class Tensor:
 
     def tolist(self) -> Any:
         """Nested lists of Python numbers; a number for a tensor of no dimensions."""
-        host = backend_of(self._array).to_numpy(self._array)
+        host = _on_host(self._array)
         if dtypes.from_numpy(host.dtype) is dtypes.bfloat16:
             host = host.astype(np.float32)
         return host.tolist()
@@ -269,6 +269,8 @@ class Tensor:
                 "Can't call numpy() on Tensor that requires grad. "
                 "Use tensor.detach().numpy() instead."
             )
+        if isinstance(self._array, SpreadArray):
+            return wrap(self._array.whole()).numpy(force=force)
         if self._array.__class__ is not np.ndarray:
             if not force:
                 raise TypeError(
@@ -289,10 +291,10 @@ class Tensor:
         if self._requires_grad:
             raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
         self._share_version()
-        return self._array.__dlpack__(**kwargs)
+        return whole(self._array).__dlpack__(**kwargs)
 
     def __dlpack_device__(self) -> Any:
-        return self._array.__dlpack_device__()
+        return whole(self._array).__dlpack_device__()
 
     @property
     def __cuda_array_interface__(self) -> Any:
@@ -336,7 +338,7 @@ class Tensor:
     __hash__ = object.__hash__  # by identity
 
     def __repr__(self, *, tensor_contents: str | None = None) -> str:
-        host = backend_of(self._array).to_numpy(self._array)
+        host = _on_host(self._array)
         text = tensor_contents or format_array(host, self.dtype, get_default_dtype())
         prefix = "Parameter containing:\n" if getattr(self, "_is_parameter", False) else ""
         return prefix + tensor_text(text, self._repr_suffixes(text))
@@ -371,7 +373,6 @@ class Tensor:
         """A tensor of the same memory, outside of any graph. Changes to it are counted here too."""
         new = wrap(self._array)
         new._version_cell = self._share_version()
-        new._placements = self._placements
         return new
 
     @property
@@ -419,7 +420,7 @@ class Tensor:
     def __reduce_ex__(self, protocol: Any) -> Any:
         if self._node is not None:
             raise RuntimeError("Pickling a tensor with history is not possible: detach() it first")
-        host = backend_of(self._array).to_numpy(self._array)
+        host = _on_host(self._array)
         where = str(self.device)
         return _rebuild, (type(self), host, self.dtype.name, self._requires_grad, where)
 
@@ -438,6 +439,12 @@ def wrap(array: Any) -> Tensor:
         array = np.asarray(array)
     new._array = array
     return new
+
+
+def _on_host(array: Any) -> Any:
+    """All elements as a NumPy array."""
+    array = whole(array)
+    return backend_of(array).to_numpy(array)
 
 
 def _as_device(where: Any) -> device:
@@ -461,7 +468,7 @@ def as_array(data: Any, d: dtype | None = None, where: device | None = None) -> 
     """
     array: Any
     if isinstance(data, Tensor):
-        array = data._array.copy()
+        array = whole(data._array).copy()
     elif isinstance(data, array_types()):
         array = np.copy(data) if isinstance(data, np.ndarray) else data.copy()  # type: ignore[attr-defined]
     else:

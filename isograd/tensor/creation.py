@@ -18,6 +18,7 @@ from isograd.tensor.dtypes import get_default_dtype
 from isograd.tensor.primitives.shape import expand, reshape, sizes, stack
 from isograd.tensor.promotion import result_dtype, scalar_dtype
 from isograd.tensor.public import public
+from isograd.tensor.spread import SpreadArray
 
 __all__ = ["arange", "as_tensor", "empty", "from_numpy", "full", "ones", "tensor", "zeros"]
 
@@ -212,6 +213,10 @@ def _like(name: str, value: Any, doc: str) -> Any:
         fill = args[0] if name == "full_like" else value
         if isinstance(fill, Tensor):
             fill = fill.item()
+        if isinstance(input._array, SpreadArray) and device is None:
+            kind = dtype or input.dtype
+            made = wrap(input._array.full(0 if fill is None else fill, kind.np))
+            return made.requires_grad_(True) if requires_grad else made
         made = _make(name, tuple(input._array.shape), fill, dtype or input.dtype,
                      device or input.device, requires_grad)  # fmt: skip
         return _keep_strides(made, input._array)

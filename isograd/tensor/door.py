@@ -21,8 +21,12 @@ from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.dtypes import FLOAT32, FLOAT64
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.promotion import cast_all
+from isograd.tensor.spread import SpreadArray
 
-__all__ = ["Recorder", "apply", "execute", "mode", "register_interpreter", "register_recorder"]
+__all__ = [
+    "Recorder", "apply", "execute", "link_view", "looks_into", "mode", "register_interpreter",
+    "register_recorder", "run_forward",
+]  # fmt: skip
 
 _new = object.__new__
 _ndarray = np.ndarray
@@ -118,8 +122,11 @@ def execute(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any
             arrays.append(t)
     try:
         if host:
-            result = _run(np, primitive, arrays, params)
+            result = run_forward(np, primitive, arrays, params)
         else:
+            spread = _spread(arrays)
+            if spread is not None:
+                return _run_spread(spread, primitive, inputs, params, wants)
             result = _run_device(primitive, arrays, params)
     except ValueError as error:
         clearer = _shape_error(primitive, arrays, error)
@@ -130,9 +137,31 @@ def execute(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any
         out: Any = _new(Tensor)
         out._array = result if result.__class__ is _ndarray else _as_array(result)
         if primitive.view:
-            _link_view(out, inputs[0], primitive, params)
+            link_view(out, inputs[0], primitive, params)
     else:
         out = tuple([wrap(r) for r in result])
+    if wants and mode.grad and not primitive.nondifferentiable:
+        _recorder[0].record(primitive, inputs, params, out)
+    return out
+
+
+def _spread(arrays: list[Any]) -> SpreadArray | None:
+    """The first array that is in pieces."""
+    for a in arrays:
+        if isinstance(a, SpreadArray):
+            return a
+    return None
+
+
+def _run_spread(
+    spread: SpreadArray,
+    primitive: Primitive,
+    inputs: tuple[Any, ...],
+    params: dict[str, Any],
+    wants: bool,
+) -> Any:
+    """Leave the operation to those who know where the pieces are; record it as any other."""
+    out = spread.apply(primitive, inputs, params)
     if wants and mode.grad and not primitive.nondifferentiable:
         _recorder[0].record(primitive, inputs, params, out)
     return out
@@ -159,7 +188,7 @@ def _as_array(result: Any) -> Any:
     return np.asarray(result) if isinstance(result, np.generic) else result
 
 
-def _run(xp: Any, primitive: Primitive, arrays: list[Any], params: dict[str, Any]) -> Any:
+def run_forward(xp: Any, primitive: Primitive, arrays: list[Any], params: dict[str, Any]) -> Any:
     """Forward after promotion; float32, float64 and int64 alone, or with a number, need none."""
     kind = primitive.promotion
     if kind is None:
@@ -225,7 +254,7 @@ def _run_device(primitive: Primitive, arrays: list[Any], params: dict[str, Any])
                 f"least two devices, {where} and {backend.device_of(a)}! Move one with .to(device)"
             )
     with _on_device(backend.xp, where.index):
-        return _run(backend.xp, primitive, arrays, params)
+        return run_forward(backend.xp, primitive, arrays, params)
 
 
 def _on_device(xp: Any, index: int | None) -> AbstractContextManager[Any]:
@@ -235,7 +264,7 @@ def _on_device(xp: Any, index: int | None) -> AbstractContextManager[Any]:
     return context
 
 
-def _looks_into(seen: Any, memory: Any) -> bool:
+def looks_into(seen: Any, memory: Any) -> bool:
     base = seen.base
     if seen is memory or (base is not None and (base is memory or base is memory.base)):
         return True
@@ -244,9 +273,15 @@ def _looks_into(seen: Any, memory: Any) -> bool:
     return bool(seen.data.mem is memory.data.mem)  # CuPy's as_strided sets no base
 
 
-def _link_view(out: Tensor, source: Tensor, primitive: Primitive, params: dict[str, Any]) -> None:
-    """Tie a view to its base, if the result really looks into the source's memory."""
-    if not _looks_into(out._array, source._array):
+def link_view(
+    out: Tensor,
+    source: Tensor,
+    primitive: Primitive,
+    params: dict[str, Any],
+    known: bool = False,
+) -> None:
+    """Tie a view to its base, if the result looks into the source's memory (``known`` to, or not)."""
+    if not known and not looks_into(out._array, source._array):
         return
     root = source if source._base is None else source._base
     out._base = root

@@ -21,6 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from isograd.tensor.cuts import Cuts, elementwise
+
 __all__ = ["PRIMITIVES", "Primitive", "Sample"]
 
 PRIMITIVES: dict[str, Primitive] = {}
@@ -48,10 +50,12 @@ class Primitive:
             ``make(*shape, low=-2.0, high=2.0)`` that draws a float64 array.
         reference: NumPy function of the inputs and params for the value, if not `forward` itself.
         nondifferentiable: says on purpose that there is no gradient.
+        cuts: the ways to compute it in parts (`isograd.tensor.cuts`); without, it needs its inputs
+            whole. A ufunc's are those of operations on elements.
     """
 
     __slots__ = (
-        "_plan", "doc", "forward", "inputs", "low_precision", "name", "nondifferentiable",
+        "_plan", "cuts", "doc", "forward", "inputs", "low_precision", "name", "nondifferentiable",
         "outputs", "params", "promotion", "reference", "samples", "ufunc", "variadic", "view",
         "vjp", "vjp_all",
     )  # fmt: skip
@@ -70,6 +74,7 @@ class Primitive:
         samples: Callable[[Callable[..., Any]], list[Sample]] | None = None,
         reference: Callable[..., Any] | None = None,
         nondifferentiable: bool = False,
+        cuts: Cuts | None = None,
         doc: str = "",
     ) -> None:
         if name in PRIMITIVES:
@@ -100,6 +105,7 @@ class Primitive:
         self.samples = samples
         self.reference = reference
         self.nondifferentiable = nondifferentiable
+        self.cuts = elementwise() if cuts is None and self.ufunc is not None else cuts
         self.doc = doc
         self._plan: Plan | None = None
         PRIMITIVES[name] = self

@@ -14,6 +14,7 @@ import numpy as np
 from isograd.tensor.backends.numpy_backend import NumpyBackend as NumpyBackend
 from isograd.tensor.backends.protocol import Backend as Backend
 from isograd.tensor.devices import device
+from isograd.tensor.spread import SpreadArray
 
 __all__ = [
     "Backend",
@@ -62,6 +63,9 @@ def backend_of(array: Any) -> Backend:
     """The backend an array belongs to."""
     if isinstance(array, np.ndarray):
         return _NUMPY
+    if isinstance(array, SpreadArray):
+        own: Backend = array.backend
+        return own
     return _cupy_backend()
 
 

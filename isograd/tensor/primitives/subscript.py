@@ -18,6 +18,7 @@ from isograd.tensor.core import Tensor, as_array, wrap
 from isograd.tensor.inplace import recording, write_into
 from isograd.tensor.primitives.indexing import index, key_of, part, put, put_at
 from isograd.tensor.public import public
+from isograd.tensor.spread import SpreadArray, whole
 
 __all__ = ["fill_value", "getitem", "index_put", "setitem"]
 
@@ -240,17 +241,43 @@ def setitem(x: Tensor, index_: Any, value: Any) -> None:
     """
     found = _Index(x, _items(index_))
     value = _assignable(x, value)
+    if isinstance(x._array, SpreadArray):
+        _set_spread(x, found, value)
+        return
     if not recording(x, value):
         _check_memory(x._array)
-        _store(x._array[tuple(found.basic)], found, value._array)
+        found.indices = [whole(i) for i in found.indices]
+        _store(x._array[tuple(found.basic)], found, whole(value._array))
         x._bump()
         return
+    _write(x, found, value)
+
+
+def _write(x: Tensor, found: _Index, value: Tensor) -> None:
     view = part(x, tuple(found.basic))
     if not found.indices:
         write_into(view, _replaced, (value,), name="__setitem__")
         return
     target = x if found.plain else view
     write_into(target, _put_all, (value, found.tensors, tuple(found.dims)), name="__setitem__")
+
+
+def _set_spread(x: Tensor, found: _Index, value: Tensor) -> None:
+    """Write to a part of a tensor in pieces: through a view where the pieces have one."""
+    if found.plain or part(x, tuple(found.basic))._base is not None:
+        _write(x, found, value)
+    else:
+        write_into(x, _with_part, (found, value), name="__setitem__")
+
+
+def _with_part(old: Tensor, found: _Index, value: Tensor) -> Tensor:
+    """``old`` with the value in place of what the index selects."""
+    places = wrap(backend_of(old._array).xp.arange(old.numel()).reshape(old.shape))
+    seen = part(places, tuple(found.basic))
+    if found.indices:
+        seen = index(seen, found.tensors, tuple(found.dims))
+    flat = put(old.reshape(-1), _replaced(seen, value).reshape(-1), (seen.reshape(-1),), (0,))
+    return flat.reshape(old.shape)
 
 
 def _store(target: Any, found: _Index, values: Any) -> None:

@@ -17,6 +17,7 @@ from isograd.tensor.door import apply
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.public import public
 from isograd.tensor.size import Size
+from isograd.tensor.spread import SpreadArray
 
 __all__ = [
     "squeeze_record",
@@ -134,7 +135,9 @@ def view(input: Tensor, *shape: Any) -> Tensor:
         return apply(_view_dtype, input, dtype=from_dtype)
     wanted = _inferred(sizes(shape, "view"), input._array.size)
     array = input._array
-    if not array.flags.c_contiguous and array.size and not _viewable(array, wanted):
+    if array.flags.c_contiguous or not array.size or isinstance(array, SpreadArray):
+        return apply(_reshape, input, shape=wanted)
+    if not _viewable(array, wanted):
         raise RuntimeError(
             "view size is not compatible with input tensor's size and stride (at least one "
             "dimension spans across two contiguous subspaces). Use .reshape(...) instead."

@@ -1,0 +1,308 @@
+"""DTensor and how to make one: torch.distributed.tensor's functions.
+
+A DTensor is a Tensor whose array is in pieces (`sharded.ShardedArray`): everything that takes a
+tensor takes one. Its methods are those of every tensor; a plain tensor counts as one that every
+process holds whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from isograd.distributed.tensor import moves
+from isograd.distributed.tensor.layout import Layout, layout_of
+from isograd.distributed.tensor.mesh import DeviceMesh
+from isograd.distributed.tensor.partitioner import composed
+from isograd.distributed.tensor.placement import Placement, Shard
+from isograd.distributed.tensor.sharded import ShardedArray
+from isograd.tensor.core import Tensor, wrap
+from isograd.tensor.door import apply
+from isograd.tensor.primitive import Primitive
+
+__all__ = [
+    "DTensor", "distribute_module", "distribute_tensor", "empty", "full", "ones", "rand", "randn",
+    "zeros",
+]  # fmt: skip
+
+
+class _InPieces(type):
+    """``isinstance(t, DTensor)`` asks whether the tensor's array is in pieces."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, Tensor) and isinstance(instance._array, ShardedArray)
+
+
+class DTensor(Tensor, metaclass=_InPieces):
+    """A tensor that is placed on a mesh; made by `distribute_tensor` and `DTensor.from_local`."""
+
+    @staticmethod
+    def from_local(
+        local_tensor: Tensor,
+        device_mesh: DeviceMesh,
+        placements: Sequence[Placement] | None = None,
+        *,
+        run_check: bool = False,
+        shape: Sequence[int] | None = None,
+        stride: Any = None,
+    ) -> Tensor:
+        """The DTensor whose local part on this process is ``local_tensor``.
+
+        Args:
+            placements: one per mesh dimension; Replicate without.
+            run_check: compare what must agree between the processes.
+            shape: the global shape; without, the parts' lengths are exchanged.
+            stride: accepted for torch's sake; strides follow from the pieces.
+
+        Raises:
+            RuntimeError: where this process owns several positions, or shapes do not agree.
+        """
+        if device_mesh.count != 1 and device_mesh.positions != 1:
+            raise RuntimeError(
+                f"DTensor.from_local: this process owns {device_mesh.count} positions of the mesh; "
+                "use distribute_tensor, or as many positions as processes"
+            )
+        local = layout_of("DTensor.from_local", device_mesh, local_tensor.shape, placements)
+        target = _grown(local, tuple(local_tensor.shape), shape, run_check)
+        return apply(_from_local, local_tensor, layout=target)
+
+
+def _grown(
+    local: Layout, mine: tuple[int, ...], shape: Sequence[int] | None, run_check: bool
+) -> Layout:
+    """The global layout whose parts have everybody's local shapes."""
+    mesh, placements = local.mesh, local.placements
+    cut = [p.dim for p in placements if isinstance(p, Shard)]
+    comm = mesh.communicator
+    if comm is None or (not cut and not run_check):
+        return local
+    if shape is not None and not run_check:
+        return Layout(mesh, tuple(shape), placements)
+    texts = comm.exchange_bytes(",".join(map(str, mine)).encode())
+    shapes = [tuple(int(n) for n in text.split(b",") if n) for text in texts]
+    whole, lengths = list(mine), {}
+    for d in set(cut):
+        dims = local.cutters(d)
+        parts: dict[tuple[int, ...], int] = {}
+        for position, found in enumerate(shapes):
+            where = mesh.coordinates(position)
+            parts[tuple(where[m] for m in dims)] = found[d]
+        lengths[d] = tuple(parts[k] for k in sorted(parts))
+        whole[d] = sum(lengths[d])
+    target = Layout(mesh, tuple(whole), placements, lengths)
+    for position, found in enumerate(shapes):
+        if found != target.boxes[position][1]:
+            raise RuntimeError(
+                f"DTensor.from_local: the local tensor of position {position} has shape {found}, "
+                f"expected {target.boxes[position][1]} of {target}"
+            )
+    return target
+
+
+def _local(array: Any) -> Any:
+    if not isinstance(array, ShardedArray):
+        return array
+    if len(array.pieces) == 1 or array.layout.replicated:
+        return array.pieces[0]
+    cut = array.layout.lengths
+    if array.layout.mesh.ndim == 1 and cut:
+        return array.backend.xp.concatenate(array.pieces, axis=cut[0][0])
+    raise RuntimeError(
+        f"to_local: this process owns {len(array.pieces)} positions, whose parts of {array.layout} "
+        "are no one tensor; use full_tensor()"
+    )
+
+
+_to_local: Primitive = Primitive(
+    "to_local",
+    lambda xp, x, *, layout: _local(x),
+    vjp={"x": lambda g, layout: apply(_from_local, g, layout=layout)},
+    doc="The part of a tensor that this process owns.",
+)
+_from_local: Primitive = Primitive(
+    "from_local",
+    lambda xp, x, *, layout: _from_part(x, layout),
+    vjp={"x": lambda g, layout: _part_of(g, layout)},
+    doc="The tensor of which every process gives its part.",
+)
+_redistribute: Primitive = Primitive(
+    "redistribute",
+    lambda xp, x, *, layout, before: moves.placed(x, layout),
+    vjp={"x": lambda g, before: _back(g, before)},
+    doc="The same tensor placed otherwise.",
+)
+
+
+@composed("to_local", "from_local", "redistribute")
+def _placed_anew(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
+    return wrap(primitive.forward(None, inputs[0]._array, **params))
+
+
+def _from_part(x: Any, layout: Layout) -> Any:
+    """The pieces of the local array of `_local`."""
+    mesh = layout.mesh
+    if mesh.count == 1 or layout.replicated:
+        return ShardedArray(layout, [x] * mesh.count)
+    d, lengths = layout.lengths[0]
+    mine = lengths[mesh.first : mesh.first + mesh.count]
+    ends = [sum(mine[: i + 1]) for i in range(len(mine))]
+    before = (slice(None),) * d
+    return ShardedArray(
+        layout, [x[(*before, slice(e - n, e))] for e, n in zip(ends, mine, strict=True)]
+    )
+
+
+def _part_of(g: Tensor, layout: Layout) -> Tensor:
+    if isinstance(g._array, ShardedArray):
+        g = wrap(moves.placed(g._array, moves.without_partial(layout)))
+    return apply(_to_local, g, layout=layout)
+
+
+def _back(g: Tensor, before: Layout) -> Tensor:
+    return _place(g, moves.without_partial(before))
+
+
+def _place(t: Tensor, layout: Layout) -> Tensor:
+    array = t._array
+    now = array.layout if isinstance(array, ShardedArray) else moves.replicated(layout)
+    return apply(_redistribute, t, layout=layout, before=now)
+
+
+# -- methods of every tensor
+
+
+def _redistribute_method(
+    self: Tensor,
+    device_mesh: DeviceMesh | None = None,
+    placements: Sequence[Placement] | None = None,
+    *,
+    async_op: bool = False,
+) -> Tensor:
+    """The same values in other placements; gradients flow back.
+
+    Communication: none from Replicate; an all-gather from Shard to Replicate, an all-to-all
+    between Shards, an all-reduce from Partial.
+    """
+    array = self._array
+    mesh = device_mesh or (array.layout.mesh if isinstance(array, ShardedArray) else None)
+    if mesh is None:
+        raise RuntimeError("redistribute: a plain tensor is on no mesh: give device_mesh")
+    return _place(self, layout_of("redistribute", mesh, self.shape, placements))
+
+
+def _full_tensor(self: Tensor, *, grad_placements: Any = None) -> Tensor:
+    """All of it as a plain tensor, on every process."""
+    if not isinstance(self._array, ShardedArray):
+        return self
+    return _to_local_method(_place(self, moves.replicated(self._array.layout)))
+
+
+def _to_local_method(self: Tensor, *, grad_placements: Any = None) -> Tensor:
+    """This process's part, as a plain tensor."""
+    if not isinstance(self._array, ShardedArray):
+        return self
+    return apply(_to_local, self, layout=self._array.layout)
+
+
+def _layout_part(name: str) -> Any:
+    def read(self: Tensor) -> Any:
+        if not isinstance(self._array, ShardedArray):
+            raise AttributeError(f"{name}: a plain tensor is on no mesh (see distribute_tensor)")
+        return getattr(self._array.layout, "mesh" if name == "device_mesh" else name)
+
+    return property(read)
+
+
+def _install(cls: Any) -> None:
+    cls.redistribute = _redistribute_method
+    cls.full_tensor = _full_tensor
+    cls.to_local = _to_local_method
+    cls.placements = _layout_part("placements")
+    cls.device_mesh = _layout_part("device_mesh")
+
+
+_install(Tensor)
+
+
+# -- making them
+
+
+def distribute_tensor(
+    tensor: Tensor,
+    device_mesh: DeviceMesh,
+    placements: Sequence[Placement] | None = None,
+    *,
+    src_data_rank: int | None = None,
+) -> Tensor:
+    """Place a tensor that every process holds whole, with equal values, on a mesh.
+
+    Args:
+        tensor: shape, dtype and values agree on all processes.
+        placements: one per mesh dimension; Replicate without. A dimension is cut into parts whose
+            lengths differ by at most one.
+        src_data_rank: a rank whose values everybody takes first (a broadcast).
+
+    Raises:
+        ValueError, IndexError, TypeError: for placements that do not fit.
+    """
+    layout = layout_of("distribute_tensor", device_mesh, tensor.shape, placements)
+    if isinstance(tensor._array, ShardedArray):
+        return _place(tensor, layout)
+    comm = device_mesh.communicator
+    if src_data_rank is not None and comm is not None:
+        values = tensor._array.copy()
+        comm.broadcast(values, src_data_rank)
+        tensor = wrap(values)
+    leaf = tensor._node is None and tensor._requires_grad
+    made = wrap(moves.placed(tensor._array, layout)) if leaf else _place(tensor, layout)
+    if leaf:
+        made._array = made._array.copy()
+        made._requires_grad = True
+    return made
+
+
+def distribute_module(
+    module: Any,
+    device_mesh: DeviceMesh,
+    partition_fn: Callable[[str, Any, DeviceMesh], None] | None = None,
+    input_fn: Callable[..., Any] | None = None,
+    output_fn: Callable[..., Any] | None = None,
+) -> Any:
+    """Place a module's parameters and buffers on a mesh, in place.
+
+    Args:
+        partition_fn: ``(name, module, mesh)`` places the parameters of one submodule; what it
+            leaves plain is replicated.
+        input_fn, output_fn: ``(module, inputs, mesh)`` before and ``(module, outputs, mesh)``
+            after the module's forward.
+    """
+    for name, sub in module.named_modules():
+        if partition_fn is not None:
+            partition_fn(name, sub, device_mesh)
+        for store in (sub._parameters, sub._buffers):
+            for t in store.values():
+                if t is not None and not isinstance(t._array, ShardedArray):
+                    t._array = moves.placed(
+                        t._array, layout_of("distribute_module", device_mesh, t.shape, None)
+                    ).copy()
+    if input_fn is not None:
+        module.register_forward_pre_hook(lambda m, inputs: input_fn(m, inputs, device_mesh))
+    if output_fn is not None:
+        module.register_forward_hook(lambda m, _, out: output_fn(m, out, device_mesh))
+    return module
+
+
+def _maker(name: str) -> Any:
+    def function(*size: Any, device_mesh: DeviceMesh, placements: Any = None, **kw: Any) -> Tensor:
+        from isograd.tensor import creation, random  # names that this module redefines
+
+        make = getattr(random if name.startswith("rand") else creation, name)
+        return distribute_tensor(make(*size, **kw), device_mesh, placements)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"`isograd.{name}`, placed: every process draws or fills the whole first."
+    return function
+
+
+empty, full, ones, zeros = (_maker(n) for n in ("empty", "full", "ones", "zeros"))
+rand, randn = _maker("rand"), _maker("randn")

@@ -1,0 +1,234 @@
+"""DeviceMesh: V positions in a grid, of which every process owns a contiguous run.
+
+With as many positions as processes this is torch's DeviceMesh. With more, a process plays several
+positions, one after the other: so a mesh of any size runs in one process, and with V fixed a
+program computes the same parts, whatever the number of processes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from isograd.data.view import shares
+from isograd.distributed.communicator import Communicator
+from isograd.distributed.group import ProcessGroup, default_group
+
+__all__ = ["DeviceMesh", "init_device_mesh"]
+
+_numbers = count()
+
+
+class DeviceMesh:
+    """Positions 0..V-1 laid out in row order over ``shape``.
+
+    Args:
+        device_type: "cpu" or "cuda".
+        mesh: the shape's positions as nested numbers ``0..V-1`` in row order, or the shape itself
+            through `init_device_mesh`.
+        mesh_dim_names: a name per dimension.
+        group: the processes that own the positions; by default the default group, or this process
+            alone where there is none.
+        reproducible: reductions go along one fixed tree over the positions, so that results are
+            the same bits with any number of processes.
+
+    Raises:
+        ValueError: if there are fewer positions than processes.
+    """
+
+    def __init__(
+        self,
+        device_type: str,
+        mesh: Any,
+        *,
+        mesh_dim_names: Sequence[str] | None = None,
+        group: ProcessGroup | None = None,
+        reproducible: bool = True,
+    ) -> None:
+        grid = np.asarray(mesh)
+        if grid.size == 0 or not np.array_equal(grid.reshape(-1), np.arange(grid.size)):
+            raise ValueError(
+                "DeviceMesh: expected the positions 0..V-1 in row order, got "
+                f"{grid.tolist()}; other orders are not supported"
+            )
+        self.device_type = device_type
+        self.shape: tuple[int, ...] = tuple(int(n) for n in grid.shape) or (1,)
+        self.mesh_dim_names = None if mesh_dim_names is None else tuple(mesh_dim_names)
+        if self.mesh_dim_names is not None and len(self.mesh_dim_names) != len(self.shape):
+            raise ValueError(
+                f"DeviceMesh: expected {len(self.shape)} mesh_dim_names, got {self.mesh_dim_names}"
+            )
+        self.reproducible = reproducible
+        self.implicit = False  # the mesh of unchanged scripts: replicated results are plain
+        self._group = group if group is not None else default_group()
+        self.positions = math.prod(self.shape)  # V
+        processes, rank = (
+            (1, 0) if self._group is None else (self._group.size(), self._group.rank())
+        )
+        if self.positions < processes:
+            raise ValueError(
+                f"DeviceMesh: a mesh of {self.positions} positions {self.shape} cannot be divided "
+                f"among {processes} processes; use at least {processes} positions or fewer ranks"
+            )
+        self.runs = shares(self.positions, processes)  # positions per process
+        self.first = sum(self.runs[:rank])
+        self.count = self.runs[rank]
+        self.number = next(_numbers)  # orders meshes; the same on all ranks
+        self._groups: dict[int, ProcessGroup | None] = {}
+
+    @property
+    def communicator(self) -> Communicator | None:
+        """What connects the processes; None in a process alone."""
+        return None if self._group is None or self._group.size() == 1 else self._group.communicator
+
+    @property
+    def processes(self) -> int:
+        """W."""
+        return len(self.runs)
+
+    @property
+    def ndim(self) -> int:
+        """Number of mesh dimensions."""
+        return len(self.shape)
+
+    @property
+    def mesh(self) -> Any:
+        """The positions as an array of `shape`."""
+        return np.arange(self.positions).reshape(self.shape)
+
+    def size(self, mesh_dim: int | None = None) -> int:
+        """Number of positions, or the length of a mesh dimension."""
+        return self.positions if mesh_dim is None else self.shape[mesh_dim]
+
+    def dim_of(self, name: int | str | None) -> int:
+        """The number of a mesh dimension given by name or number.
+
+        Raises:
+            KeyError: for an unknown name.
+        """
+        if name is None:
+            if self.ndim != 1:
+                raise RuntimeError(
+                    f"DeviceMesh: this mesh has {self.ndim} dimensions: say which one is meant"
+                )
+            return 0
+        if isinstance(name, int):
+            return name % self.ndim
+        if name not in (self.mesh_dim_names or ()):
+            raise KeyError(
+                f"DeviceMesh: no mesh dimension is called {name!r}; there are {self.mesh_dim_names}"
+            )
+        return (self.mesh_dim_names or ()).index(name)
+
+    def coordinates(self, position: int) -> tuple[int, ...]:
+        """Where a position stands along each mesh dimension."""
+        return tuple(int(c) for c in np.unravel_index(position, self.shape))
+
+    def get_coordinate(self) -> list[int] | None:
+        """Coordinates of this process's first position."""
+        return list(self.coordinates(self.first))
+
+    def get_local_rank(self, mesh_dim: int | str | None = None) -> int:
+        """Coordinate of this process's first position along a mesh dimension."""
+        return self.coordinates(self.first)[self.dim_of(mesh_dim)]
+
+    def get_rank(self) -> int:
+        """Rank of this process among the mesh's."""
+        return 0 if self._group is None else self._group.rank()
+
+    def get_group(self, mesh_dim: int | str | None = None) -> ProcessGroup:
+        """The group of the processes that differ from this one along a mesh dimension only.
+
+        Raises:
+            RuntimeError: where a process owns several positions, or has no group.
+        """
+        if self._group is None:
+            raise RuntimeError("DeviceMesh.get_group: this mesh lives in one process, without one")
+        if self.ndim == 1:
+            return self._group
+        dim = self.dim_of(mesh_dim)
+        if self.positions != self.processes:
+            raise RuntimeError(
+                f"DeviceMesh.get_group: {self.processes} processes own {self.positions} positions: "
+                "a group of processes along one mesh dimension is not defined"
+            )
+        return self._along(dim)
+
+    def _along(self, dim: int) -> ProcessGroup:
+        if dim not in self._groups:
+            world = self._group
+            if world is None:
+                raise RuntimeError("DeviceMesh.get_group: there is no group")
+            lines = np.moveaxis(self.mesh, dim, -1).reshape(-1, self.shape[dim])
+            for line in lines:  # every process takes part in every split
+                ranks = [int(p) for p in line]
+                name = f"mesh{self.number}.{dim}.{ranks[0]}"
+                made = world.communicator.split(ranks, name)
+                if made is not None:
+                    self._groups[dim] = ProcessGroup(made, world.backend, name)
+        found = self._groups[dim]
+        if found is None:
+            raise RuntimeError(f"DeviceMesh.get_group: this process is not along dimension {dim}")
+        return found
+
+    def __getitem__(self, name: str) -> DeviceMesh:
+        """The mesh of one named dimension, over this process's group along it."""
+        dim = self.dim_of(name)
+        if self.ndim == 1:
+            return self
+        return DeviceMesh(
+            self.device_type, np.arange(self.shape[dim]), mesh_dim_names=(name,),
+            group=self.get_group(dim), reproducible=self.reproducible,
+        )  # fmt: skip
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (
+            isinstance(other, DeviceMesh)
+            and self.shape == other.shape
+            and self._group is other._group
+            and self.device_type == other.device_type
+            and self.implicit == other.implicit
+            and self.reproducible == other.reproducible
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.shape, id(self._group), self.device_type))
+
+    def __repr__(self) -> str:
+        names = "" if self.mesh_dim_names is None else f", mesh_dim_names={self.mesh_dim_names}"
+        return f"DeviceMesh({self.device_type!r}, {self.mesh.tolist()}{names})"
+
+
+def init_device_mesh(
+    device_type: str,
+    mesh_shape: Sequence[int],
+    *,
+    mesh_dim_names: Sequence[str] | None = None,
+    group: ProcessGroup | None = None,
+) -> DeviceMesh:
+    """A mesh of ``mesh_shape`` over the default group.
+
+    Args:
+        device_type: "cpu" or "cuda".
+        mesh_shape: lengths; their product V must be at least the number of processes. Without a
+            group, this process plays all positions.
+        mesh_dim_names: a name per dimension.
+
+    Raises:
+        RuntimeError: for a wrong device type or shape.
+    """
+    if device_type not in ("cpu", "cuda"):
+        raise RuntimeError(
+            f"init_device_mesh: expected device_type 'cpu' or 'cuda', got {device_type!r}"
+        )
+    lengths = tuple(mesh_shape)
+    if not lengths or not all(isinstance(n, int) and n > 0 for n in lengths):
+        raise RuntimeError(f"init_device_mesh: expected positive lengths, got {mesh_shape!r}")
+    if mesh_dim_names is not None and len(set(mesh_dim_names)) != len(mesh_dim_names):
+        raise RuntimeError(f"init_device_mesh: mesh_dim_names repeat: {mesh_dim_names!r}")
+    grid = np.arange(math.prod(lengths)).reshape(lengths)
+    return DeviceMesh(device_type, grid, mesh_dim_names=mesh_dim_names, group=group)

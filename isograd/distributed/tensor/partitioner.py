@@ -1,0 +1,485 @@
+"""The partitioner: runs an operation on tensors in pieces, once per position.
+
+A record says in which ways its operation may be cut (`isograd.tensor.cuts`). For every mesh
+dimension the way is taken that moves the fewest bytes; inputs are brought into the layouts it
+needs, the forward runs on the pieces of every own position, and the results' layouts follow. What
+a plan decides depends on layouts, shapes and params alone, never on the number of processes or on
+values, so all processes decide alike. Plans are kept.
+
+An operation without ways, or none that helps, gets its inputs whole and is computed everywhere.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from isograd.distributed.tensor import moves, sharded
+from isograd.distributed.tensor.layout import Layout
+from isograd.distributed.tensor.mesh import DeviceMesh
+from isograd.distributed.tensor.placement import Partial, Placement, Replicate, Shard
+from isograd.distributed.tensor.sharded import ShardedArray
+from isograd.tensor.core import Tensor, wrap
+from isograd.tensor.cuts import Cut, Place
+from isograd.tensor.door import link_view, looks_into, mode, run_forward
+from isograd.tensor.primitive import Primitive
+
+__all__ = ["COMPOSED", "composed", "run"]
+
+_LATENCY = 4096.0  # bytes that could have been moved while a message is on its way
+_VOLATILE = ("seed", "draw")  # params that change at every call and decide nothing
+_MOST_PLANS = 8192
+
+_plans: dict[Any, Plan] = {}
+_warned: set[str] = set()
+
+Composed = Callable[..., Any]
+COMPOSED: dict[str, Composed] = {}
+
+
+def composed(*names: str) -> Callable[[Composed], Composed]:
+    """Register how operations on pieces are made of others: ``fn(primitive, inputs, params)``.
+
+    It runs without recording, and returns NotImplemented to leave the operation to its cuts.
+    """
+
+    def register(fn: Composed) -> Composed:
+        for name in names:
+            COMPOSED[name] = fn
+        return fn
+
+    return register
+
+
+def run(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    """The results of an operation of which some input is in pieces, as tensors."""
+    special = COMPOSED.get(primitive.name)
+    if special is not None:
+        before, mode.grad = mode.grad, False
+        try:
+            made = special(primitive, inputs, params)
+        finally:
+            mode.grad = before
+        if made is not NotImplemented:
+            return made
+    plan = _plan(primitive, inputs, params)
+    results = plan.run(primitive, inputs, params)
+    if primitive.outputs != 1:
+        return tuple([wrap(r) for r in results])
+    out = wrap(results[0])
+    if primitive.view:
+        source = inputs[0]._array
+        if looks_into_pieces(out._array, source):
+            link_view(out, inputs[0], primitive, params, known=True)
+        elif not isinstance(out._array, ShardedArray) and hasattr(out._array, "flags"):
+            out._array = _frozen(out._array)
+    return out
+
+
+sharded._runner[:] = [run]
+
+
+def _frozen(array: Any) -> Any:
+    """A gathered copy of a part: writing to it would not reach the tensor it was taken from."""
+    seen = array.view()
+    if hasattr(seen.flags, "writeable"):
+        try:
+            seen.flags.writeable = False
+        except (ValueError, AttributeError):  # CuPy has no such flag
+            return array
+    return seen
+
+
+def looks_into_pieces(seen: Any, memory: Any) -> bool:
+    """Whether every piece of ``seen`` is a view of the same position's piece of ``memory``."""
+    if not isinstance(seen, ShardedArray) or not isinstance(memory, ShardedArray):
+        return False
+    return all(
+        not s.size or looks_into(s, m) for s, m in zip(seen.pieces, memory.pieces, strict=True)
+    )
+
+
+# -- plans
+
+
+def _frozen_params(value: Any) -> Any:
+    if isinstance(value, slice):
+        return ("slice", value.start, value.stop, value.step)
+    if isinstance(value, (tuple, list)):
+        return tuple([_frozen_params(v) for v in value])
+    return value
+
+
+def _plan(primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Plan:
+    parts: list[Any] = [primitive.name]
+    for t in inputs:
+        if isinstance(t, Tensor):
+            a = t._array
+            parts.append(a.layout if a.__class__ is ShardedArray else a.shape)
+        else:
+            parts.append(t is None)
+    for name, value in params.items():
+        if name not in _VOLATILE:
+            parts.append(value if value.__class__ is not tuple else _frozen_params(value))
+    try:
+        key = tuple(parts)
+        found = _plans.get(key)
+    except TypeError:  # some param has no hash
+        return Plan(primitive, inputs, params)
+    if found is None:
+        if len(_plans) >= _MOST_PLANS:
+            _plans.clear()
+        found = _plans[key] = Plan(primitive, inputs, params)
+    return found
+
+
+class Plan:
+    """How one operation on inputs of known layouts is run."""
+
+    def __init__(
+        self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]
+    ) -> None:
+        arrays = [t._array if isinstance(t, Tensor) else None for t in inputs]
+        layouts = [a.layout for a in arrays if isinstance(a, ShardedArray)]
+        self.mesh: DeviceMesh = layouts[0].mesh
+        for layout in layouts:
+            if layout.mesh != self.mesh:
+                raise RuntimeError(
+                    f"{primitive.name}: expected tensors on one mesh, got {layout.mesh!r} and "
+                    f"{self.mesh!r}; bring one over with full_tensor()"
+                )
+        self.shapes = tuple(() if a is None else tuple(a.shape) for a in arrays)
+        self.sizes = [0 if a is None else int(a.size) * int(a.dtype.itemsize) for a in arrays]
+        self.layouts: list[Layout | None] = [
+            None if a is None
+            else a.layout if isinstance(a, ShardedArray)
+            else Layout(self.mesh, tuple(a.shape), (Replicate(),) * self.mesh.ndim)
+            for a in arrays
+        ]  # fmt: skip
+        self.cuts = self._choose(primitive, params)
+        self.replicated = all(c is None for c in self.cuts)
+        self._prepare(params)
+        if self.replicated:
+            _gathers(primitive, self.layouts, self.cuts)
+
+    # -- which way
+
+    def _choose(self, primitive: Primitive, params: dict[str, Any]) -> list[Cut | None]:
+        ways = []
+        if primitive.cuts is not None:
+            ways = list(primitive.cuts(params, *self.shapes))
+        chosen: list[Cut | None] = []
+        for m in range(self.mesh.ndim):
+            best, cost = None, self._cost_whole(m)
+            if cost > 0:
+                for cut in ways:
+                    price = self._cost(cut, m)
+                    if price < cost and not _clashes(cut, chosen):
+                        best, cost = cut, price
+            chosen.append(best)
+        return chosen
+
+    def _cost_whole(self, m: int) -> float:
+        cost = 0.0
+        for layout, size in zip(self.layouts, self.sizes, strict=True):
+            if layout is None:
+                continue
+            p = layout.placements[m]
+            if isinstance(p, Shard):
+                cost += _LATENCY + 2 * size
+            elif isinstance(p, Partial):
+                cost += _LATENCY + 2 * size
+        return cost
+
+    def _cost(self, cut: Cut, m: int) -> float:
+        cost = 0.0
+        parts = self.mesh.shape[m]
+        lengths = None
+        partial = False
+        for need, layout, size in zip(cut.ins, self.layouts, self.sizes, strict=True):
+            if layout is None:
+                if need is not None:
+                    return float("inf")
+                continue
+            p = layout.placements[m]
+            if isinstance(need, str):
+                if isinstance(p, Partial):
+                    if p.reduce_op != need:
+                        return float("inf")
+                    partial = True
+                elif isinstance(p, Shard):
+                    return float("inf")
+                else:
+                    cost += 0.001 * (size + 1)
+            elif need is None:
+                if isinstance(p, Shard):
+                    cost += _LATENCY + size
+                elif isinstance(p, Partial):
+                    cost += _LATENCY + 2 * size
+            elif isinstance(p, Shard):
+                found = layout.lengths_of(need) if p.dim == need else None
+                if found is None or any(n % cut.per for n in found) or lengths not in (None, found):
+                    cost += _LATENCY + size / parts
+                else:
+                    lengths = found
+            elif isinstance(p, Partial):
+                cost += _LATENCY + 2 * size
+            if isinstance(need, int) and layout.shape[need] == 0:
+                return float("inf")
+        if any(isinstance(need, str) for need in cut.ins) and not partial:
+            return float("inf")
+        return cost
+
+    # -- layouts
+
+    def _prepare(self, params: dict[str, Any]) -> None:
+        """Target layouts of the inputs, lengths of the outputs' parts, params of every part."""
+        mesh = self.mesh
+        groups: dict[Any, tuple[int, ...]] = {}
+        for m, cut in enumerate(self.cuts):
+            if cut is not None and any(isinstance(i, int) for i in cut.ins):
+                groups[cut] = (*groups.get(cut, ()), m)
+        self.lengths = {cut: self._lengths(cut, dims) for cut, dims in groups.items()}
+        self.groups = groups
+        self.targets: list[Layout | None] = []
+        for i, layout in enumerate(self.layouts):
+            if layout is None:
+                self.targets.append(None)
+                continue
+            needs = [None if cut is None else cut.ins[i] for cut in self.cuts]
+            known = {
+                cut.ins[i]: lengths
+                for cut, lengths in self.lengths.items()
+                if isinstance(cut.ins[i], int)
+            }
+            placements = tuple(_placement(need) for need in needs)
+            self.targets.append(Layout(mesh, layout.shape, placements, known))
+        self.changes = self._localized(params)
+        self.empty = self._empty_parts()
+        self.outs: list[Layout] | None = None
+        self.counted = any(cut is not None and cut.counted for cut in self.cuts)
+
+    def _lengths(self, cut: Cut, dims: tuple[int, ...]) -> tuple[int, ...]:
+        """The parts' lengths: of the largest input that is already cut so."""
+        order = sorted(range(len(self.sizes)), key=lambda i: -self.sizes[i])
+        fallback = 0
+        for i in order:
+            need, layout = cut.ins[i], self.layouts[i]
+            if isinstance(need, int) and layout is not None:
+                fallback = fallback or layout.shape[need]
+                found = layout.lengths_of(need)
+                if found is not None and layout.cutters(need) == dims:
+                    if not any(n % cut.per for n in found):
+                        return found
+        parts = 1
+        for m in dims:
+            parts *= self.mesh.shape[m]
+        return tuple(n * cut.per for n in moves.shares(fallback // cut.per, parts))
+
+    def _place(self, k: int) -> tuple[list[tuple[int, ...]], Place]:
+        """The shapes of a position's input parts, and where the first cut one begins."""
+        position = self.mesh.first + k
+        shapes: list[tuple[int, ...]] = []
+        starts: tuple[int, ...] = ()
+        for target in self.targets:
+            if target is None:
+                shapes.append(())
+                continue
+            box = target.boxes[position]
+            shapes.append(box[1])
+            if target.lengths and not starts:
+                starts = box[0]
+        return shapes, Place(starts, self.shapes)
+
+    def _localized(self, params: dict[str, Any]) -> list[dict[str, Any] | None]:
+        """Per own position, the params that differ for its part."""
+        localizers = [cut.localize for cut in self.groups if cut.localize is not None]
+        if not localizers:
+            return [None] * self.mesh.count
+        out: list[dict[str, Any] | None] = []
+        for k in range(self.mesh.count):
+            shapes, place = self._place(k)
+            mine = params
+            for localize in localizers:
+                mine = localize(mine, shapes, place)
+            out.append({n: v for n, v in mine.items() if v is not params.get(n, _MISSING)})
+        return out
+
+    def _empty_parts(self) -> list[bool]:
+        """Per own position, whether its part of a cut input has no elements."""
+        out = []
+        for k in range(self.mesh.count):
+            shapes, _ = self._place(k)
+            out.append(
+                any(
+                    isinstance(cut.ins[i], int) and shapes[i][cut.ins[i]] == 0
+                    for cut in self.groups
+                    for i in range(len(shapes))
+                    if self.targets[i] is not None
+                )
+            )
+        return out
+
+    # -- running
+
+    def run(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> list[Any]:
+        """The results as arrays, plain ones where everybody has all of them."""
+        mesh = self.mesh
+        columns: list[Any] = []
+        xp = None
+        for t, layout, target in zip(inputs, self.layouts, self.targets, strict=True):
+            if target is None or layout is None:
+                columns.append([t] * mesh.count)
+                continue
+            a = t._array
+            if a.__class__ is ShardedArray:
+                columns.append(a.pieces if layout is target or layout == target
+                               else moves.placed(a, target).pieces)  # fmt: skip
+                xp = xp or a.backend.xp
+            elif layout == target:
+                columns.append([a] * mesh.count)
+            else:
+                columns.append(moves.placed(a, target).pieces)
+        rows = []
+        for k in range(mesh.count):
+            if k and self.replicated:
+                rows.append(rows[0])
+                continue
+            mine = params
+            if self.changes[k] is not None:
+                mine = {**params, **self.changes[k]}
+            arguments = [column[k] for column in columns]
+            if self.empty[k]:
+                rows.append(self._run_empty(xp, primitive, arguments, params, k))
+                continue
+            made = run_forward(xp, primitive, arguments, mine)
+            rows.append([made] if primitive.outputs == 1 else list(made))
+        return self._collected(rows)
+
+    def _run_empty(
+        self, xp: Any, primitive: Primitive, arguments: list[Any], params: dict[str, Any], k: int
+    ) -> list[Any]:
+        """Results for a part without elements: those of one made up element, emptied."""
+        shapes, place = self._place(k)
+        full = []
+        for i, a in enumerate(arguments):
+            if self.targets[i] is None:
+                full.append(a)
+                continue
+            shape = list(shapes[i])
+            for cut in self.groups:
+                d = cut.ins[i]
+                if isinstance(d, int) and shape[d] == 0:
+                    shape[d] = cut.per
+            shapes[i] = tuple(shape)
+            full.append(a if tuple(shape) == a.shape else xp.zeros(shape, a.dtype))
+        for cut in self.groups:
+            if cut.localize is not None:
+                params = cut.localize(params, shapes, place)
+        made = run_forward(xp, primitive, full, params)
+        results = [made] if primitive.outputs == 1 else list(made)
+        out = []
+        for o, r in enumerate(results):
+            for cut in self.groups:
+                to = cut.outs[o] if o < len(cut.outs) else cut.outs[-1]
+                if isinstance(to, int):
+                    r = r[(slice(None),) * to + (slice(0, 0),)]
+                elif to is not None:
+                    r = xp.full(r.shape, moves.neutral(to, r.dtype), r.dtype)
+            out.append(r)
+        return out
+
+    def _collected(self, rows: list[list[Any]]) -> list[Any]:
+        mesh = self.mesh
+        if self.replicated:
+            if mesh.implicit:
+                return rows[0]
+            return [
+                ShardedArray(
+                    Layout(mesh, tuple(r.shape), (Replicate(),) * mesh.ndim), [r] * mesh.count
+                )
+                for r in rows[0]
+            ]
+        if self.outs is None or self.counted:
+            self.outs = [self._out_layout(o, rows) for o in range(len(rows[0]))]
+        return [
+            self._out(layout, [row[o] for row in rows]) for o, layout in enumerate(self.outs)
+        ]
+
+    def _out(self, layout: Layout, pieces: list[Any]) -> Any:
+        if layout.replicated and self.mesh.implicit:
+            return pieces[0]
+        return ShardedArray(layout, pieces)
+
+    def _out_layout(self, o: int, rows: list[list[Any]]) -> Layout:
+        placements = tuple(
+            _placement(None if cut is None else _at(cut.outs, o)) for cut in self.cuts
+        )
+        shape = list(rows[0][o].shape)
+        known: dict[int, tuple[int, ...]] = {}
+        for cut, lengths in self.lengths.items():
+            to = _at(cut.outs, o)
+            if not isinstance(to, int):
+                continue
+            if cut.counted:
+                known[to] = self._counts([row[o].shape[to] for row in rows])
+            else:
+                known[to] = tuple(n * cut.times // cut.per for n in lengths)
+            shape[to] = sum(known[to])
+        layout = Layout(self.mesh, tuple(shape), placements, known)
+        for k, row in enumerate(rows):
+            box = layout.boxes[self.mesh.first + k]
+            if tuple(row[o].shape) != box[1]:
+                raise RuntimeError(
+                    f"a part of the result has shape {row[o].shape}, expected {box[1]} of "
+                    f"{layout}: the operation's cuts are wrong"
+                )
+        return layout
+
+    def _counts(self, own: list[int]) -> tuple[int, ...]:
+        """The lengths at all positions, from those at the own ones."""
+        comm = self.mesh.communicator
+        if comm is None:
+            return tuple(own)
+        texts = comm.exchange_bytes(" ".join(map(str, own)).encode())
+        return tuple(int(n) for text in texts for n in text.split())
+
+
+_MISSING = object()
+
+
+def _at(outs: tuple[Any, ...], o: int) -> Any:
+    return outs[o] if o < len(outs) else outs[-1]
+
+
+def _placement(need: int | str | None) -> Placement:
+    if need is None:
+        return Replicate()
+    return Partial(need) if isinstance(need, str) else Shard(need)
+
+
+def _clashes(cut: Cut, chosen: list[Cut | None]) -> bool:
+    """Whether another mesh dimension already cuts the same dimension in another way."""
+    for other in chosen:
+        if other is None or other == cut:
+            continue
+        for mine, theirs in ((cut.ins, other.ins), (cut.outs, other.outs)):
+            if any(isinstance(a, int) and a == b for a, b in zip(mine, theirs, strict=False)):
+                return True
+    return False
+
+
+def _gathers(
+    primitive: Primitive, layouts: Sequence[Layout | None], cuts: Sequence[Cut | None]
+) -> None:
+    """Name, once, an operation that has no way to be cut and was given more than a number."""
+    if primitive.cuts is not None or primitive.name in _warned:
+        return
+    if any(layout is not None and layout.lengths for layout in layouts):
+        _warned.add(primitive.name)
+        warnings.warn(
+            f"{primitive.name} cannot be computed in parts: its inputs are gathered and every "
+            "process computes all of it (correct, but no faster with more processes)",
+            stacklevel=2,
+        )

@@ -1,0 +1,63 @@
+"""SpreadArray: what a tensor holds whose elements lie in several pieces, perhaps in many processes.
+
+This floor only knows that there is such a thing and what it must answer; the distributed floor
+fills it in. It has the shape and dtype of the whole, and stands where a NumPy or CuPy array would.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from isograd.tensor.primitive import Primitive
+
+__all__ = ["SpreadArray", "whole"]
+
+
+class SpreadArray(ABC):
+    """An array in pieces with the face of one array.
+
+    Besides what is named here it has ``shape``, ``dtype``, ``ndim``, ``size``, ``strides``,
+    ``flags``, ``base``, ``copy()``, ``astype()``, ``item()``, ``fill()`` and assignment to
+    ``[...]``.
+    """
+
+    __slots__ = ()
+
+    shape: tuple[int, ...]
+    dtype: Any
+
+    @abstractmethod
+    def whole(self) -> Any:
+        """All elements in one array of this process; a call that all owners make together."""
+
+    @abstractmethod
+    def apply(self, primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        """Run an operation of which this is an input; returns tensors."""
+
+    @abstractmethod
+    def full(self, value: Any, dtype: Any) -> Any:
+        """An array cut as this one with every element ``value``."""
+
+    @abstractmethod
+    def settled(self, leaf: Any) -> Any:
+        """This array as the gradient of a leaf that holds the array ``leaf``."""
+
+    @abstractmethod
+    def landed(self, leaf: Any) -> None:
+        """This is now the gradient of the tensor ``leaf``, which will be read later."""
+
+    @property
+    @abstractmethod
+    def backend(self) -> Any:
+        """The backend of the pieces."""
+
+
+def whole(array: Any) -> Any:
+    """The array itself, or all elements of one in pieces."""
+    if array.__class__ is np.ndarray or not isinstance(array, SpreadArray):
+        return array
+    return array.whole()

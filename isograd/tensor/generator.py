@@ -125,6 +125,12 @@ class Generator:
         other.set_state_array(self.state_array())
         return other
 
+    def exchange_stream(self, stream: Stream) -> Stream:
+        """Draw from ``stream`` from now on, and return the one drawn from until now."""
+        with self._lock:
+            until_now, self._stream = self._stream, stream
+        return until_now
+
     def next_draw(self, count: int = 1) -> tuple[int, int]:
         """Reserve ``count`` counter-based draws; returns (seed, number of the first).
 

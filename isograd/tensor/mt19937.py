@@ -51,13 +51,15 @@ class Stream:
         """Made when first drawn from: importing ``numpy.random`` takes a tenth of all imports."""
         if self._made is None:
             self._made = np.random.RandomState(self.seed & 0xFFFFFFFF)
+        elif self._stale:
+            self._made.seed(self.seed & 0xFFFFFFFF)
+        self._stale = False
         return self._made
 
     def reseed(self, seed: int) -> None:
         """Start again from ``seed`` (0 <= seed < 2**64; the engine sees the low 32 bits)."""
         self.seed = seed
-        if self._made is not None:
-            self._made.seed(seed & 0xFFFFFFFF)
+        self._stale = True  # the engine is seeded when it is next drawn from
         self._untouched = True
         self.draw = 0
         self.spare_normal: float | None = None

@@ -7,6 +7,8 @@ from isograd.data.streaming.errors import ShardError as ShardError
 from isograd.data.streaming.permutation import Permutation as Permutation
 from isograd.data.streaming.permutation import PermutationSampler as PermutationSampler
 from isograd.data.streaming.shard_writer import ShardWriter as ShardWriter
+from isograd.data.streaming.token_file import write_tokens as write_tokens
+from isograd.data.streaming.tokens import TokenDataset as TokenDataset
 from isograd.data.streaming.web_dataset import WebDataset as WebDataset
 
 __all__ = [
@@ -14,5 +16,7 @@ __all__ = [
     "PermutationSampler",
     "ShardError",
     "ShardWriter",
+    "TokenDataset",
     "WebDataset",
+    "write_tokens",
 ]

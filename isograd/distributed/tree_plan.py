@@ -7,7 +7,6 @@ one slice. The exchange turns the first into the second.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
@@ -20,20 +19,17 @@ from isograd.distributed.reduce_op import ReduceOp, accumulation_dtype, elementw
 from isograd.distributed.staging import cupy, is_device
 from isograd.distributed.transport import Transport
 
-__all__ = ["Array", "Node", "Plan", "device_of", "fold_root", "plan_for", "xp_of"]
+__all__ = ["DEVICE_SLICE", "HOST_SLICE", "Array", "Node", "Plan", "fold_root", "plan_for", "xp_of"]
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 Node = tuple[int, int]  # the positions [lo, hi)
 
+HOST_SLICE = 1 << 20  # bytes of a rank's slice: larger arrays go chunk by chunk,
+DEVICE_SLICE = 1 << 26  # so that the buffers between stay warm and small
+
 _SMALL = 4096  # bytes: up to here whole nodes are gathered, in one message instead of two
 _GRAIN = 64  # elements; see tree.py
 _BLOCK = 1 << 15  # elements folded at a time, so that partial sums stay in the cache
-
-
-def device_of(array: Array) -> AbstractContextManager[Any]:
-    """Makes the device of `array` the current one."""
-    where: AbstractContextManager[Any] = array.device if is_device(array) else nullcontext()
-    return where
 
 
 def xp_of(array: Array) -> Any:
@@ -96,7 +92,8 @@ class Plan:
 
     Args:
         nodes: the maximal nodes of each rank's run.
-        slices: length of the slice that each rank reduces, adding up to n; empty for small arrays.
+        chunks: for each stretch of the array in turn, the lengths of the slices that the ranks
+            reduce; empty for small arrays, which are not cut.
         dtype: of the arrays.
         carried: the dtype in which nodes travel.
     """
@@ -104,66 +101,87 @@ class Plan:
     positions: int
     nodes: tuple[tuple[Node, ...], ...]
     size: int
-    slices: tuple[int, ...]
+    chunks: tuple[tuple[int, ...], ...]
     dtype: np.dtype[Any]
     carried: np.dtype[Any]
 
-    def pack(self, rank: int, parts: Sequence[Array], op: ReduceOp) -> Array:
-        """What this rank sends: for each slice, its part of each of the rank's nodes."""
-        first = sum(shares(self.positions, len(self.nodes))[:rank])
-        flats = {(first + i, first + i + 1): p.reshape(-1) for i, p in enumerate(parts)}
-        made = [self._local(flats, node, op) for node in self.nodes[rank]]
-        if len(made) == 1:
-            return made[0]
-        starts = [0, *accumulate(self.slices or [self.size])]
-        cuts = [slice(lo, hi) for lo, hi in zip(starts, starts[1:], strict=False)]
-        return xp_of(made[0]).concatenate([m[cut] for cut in cuts for m in made])
-
-    def _local(self, flats: Mapping[Node, Array], node: Node, op: ReduceOp) -> Array:
-        known = flats.get(node)
-        if known is not None:
-            return known.astype(self.carried, copy=False)
-        out = xp_of(next(iter(flats.values()))).empty(self.size, self.carried)
-        _fold(out, flats, node, op)
-        return out
-
-    def exchange(self, transport: Transport, packed: Array, total: Array, op: ReduceOp) -> None:
-        """Move the data; `total` gets the reduction."""
+    def exchange(
+        self, transport: Transport, parts: Sequence[Array], total: Array, op: ReduceOp
+    ) -> None:
+        """Reduce this rank's positions and the other ranks' to `total`."""
         if self.size == 0:
             return
-        source = transport.stage(packed, fill=True)
+        first = sum(shares(self.positions, transport.size)[: transport.rank])
+        flats = {
+            (first + i, first + i + 1): transport.stage(part, fill=True)
+            for i, part in enumerate(parts)
+        }
         whole = transport.stage(total, fill=False)
-        if self.slices:
-            self._by_slices(transport, source, whole, op)
+        if self.chunks:
+            self._by_slices(transport, flats, whole, op)
         else:
-            self._whole(transport, source, whole, op)
+            self._at_once(transport, flats, whole, op)
         transport.unstage(whole, total)
 
-    def _whole(self, transport: Transport, source: Array, whole: Array, op: ReduceOp) -> None:
+    def _at_once(
+        self, transport: Transport, flats: Mapping[Node, Array], whole: Array, op: ReduceOp
+    ) -> None:
         counts = [len(held) * self.size for held in self.nodes]
         with transport.computing():
-            incoming = xp_of(source).empty(sum(counts), self.carried)
-        transport.all_gather(incoming, source, counts)
+            incoming = xp_of(whole).empty(sum(counts), self.carried)
+            room = xp_of(whole).empty(counts[transport.rank], self.carried)
+            packed = self._pack(room, flats, transport.rank, 0, (self.size,), op)
+        transport.all_gather(incoming, packed, counts)
         with transport.computing():
             self._finish(whole, incoming, op)
 
-    def _by_slices(self, transport: Transport, source: Array, whole: Array, op: ReduceOp) -> None:
-        mine = self.slices[transport.rank]
-        out_counts = [len(held) * mine for held in self.nodes]
-        in_counts = [len(self.nodes[transport.rank]) * length for length in self.slices]
-        with transport.computing():
-            incoming = xp_of(source).empty(sum(out_counts), self.carried)
-        even = len(set(self.slices)) == 1 and len({len(held) for held in self.nodes}) == 1
-        transport.all_to_all(incoming, source, out_counts, in_counts, even, self._longest())
-        with transport.computing():
-            part = xp_of(whole).empty(mine, self.dtype)
-            self._finish(part, incoming, op)
-        transport.all_gather(whole, part, self.slices)
+    def _by_slices(
+        self, transport: Transport, flats: Mapping[Node, Array], whole: Array, op: ReduceOp
+    ) -> None:
+        rank, start = transport.rank, 0
+        own, held = len(self.nodes[rank]), [len(nodes) for nodes in self.nodes]
+        widest = max(map(max, self.chunks))
+        with transport.computing():  # memory for every chunk in turn
+            inbox = xp_of(whole).empty(sum(held) * widest, self.carried)
+            room = xp_of(whole).empty(own * max(map(sum, self.chunks)), self.carried)
+            part = xp_of(whole).empty(widest, self.dtype)
+        for slices in self.chunks:
+            stop, mine = start + sum(slices), part[: slices[rank]]
+            with transport.computing():
+                packed = self._pack(room, flats, rank, start, slices, op)
+            in_counts = [own * length for length in slices]
+            out_counts = [count * mine.size for count in held]
+            incoming = inbox[: sum(out_counts)]
+            even = len(set(slices)) == 1 and len(set(held)) == 1
+            longest = max(max(held) * sum(slices), sum(held) * max(slices))
+            transport.all_to_all(incoming, packed, out_counts, in_counts, even, longest)
+            with transport.computing():
+                self._finish(mine, incoming, op)
+            transport.all_gather(whole[start:stop], mine, slices)
+            start = stop
 
-    def _longest(self) -> int:
-        """Elements of the longest buffer of the all-to-all on any rank."""
-        most = max(len(held) for held in self.nodes)
-        return max(most * self.size, sum(len(held) for held in self.nodes) * max(self.slices))
+    def _pack(
+        self,
+        room: Array,
+        flats: Mapping[Node, Array],
+        rank: int,
+        start: int,
+        slices: Sequence[int],
+        op: ReduceOp,
+    ) -> Array:
+        """What this rank sends of one chunk: for each slice, its part of each of its nodes."""
+        nodes = self.nodes[rank]
+        known = flats.get(nodes[0])
+        if len(nodes) == 1 and known is not None and known.dtype == self.carried:
+            return known[start : start + sum(slices)]
+        offset = 0
+        for length in slices:
+            cut = {leaf: flat[start : start + length] for leaf, flat in flats.items()}
+            for node in nodes:
+                _fold(room[offset : offset + length], cut, node, op)
+                offset += length
+            start += length
+        return room[:offset]
 
     def _finish(self, out: Array, incoming: Array, op: ReduceOp) -> None:
         """Reduce what came, a stretch of `out.size` elements per node, to the root."""
@@ -177,24 +195,31 @@ class Plan:
         ranks, own = len(self.nodes), len(self.nodes[rank])
         others = sum(len(held) for held in self.nodes) - own
         width, narrow = self.carried.itemsize, self.dtype.itemsize
-        if not self.slices:
+        if not self.chunks:
             return (ranks - 1) * own * self.size * width, others * self.size * width
-        mine = self.slices[rank]
+        mine = sum(slices[rank] for slices in self.chunks)
         rest = self.size - mine
         sent = own * rest * width + (ranks - 1) * mine * narrow
         return sent, others * mine * width + rest * narrow
 
 
+def plan_for(positions: int, ranks: int, array: Array) -> Plan:
+    """The plan of a reduction of `positions` arrays like `array` on `ranks` ranks."""
+    limit = DEVICE_SLICE if is_device(array) else HOST_SLICE
+    return _planned(positions, ranks, array.size, array.dtype, limit)
+
+
 @lru_cache(maxsize=256)
-def plan_for(positions: int, ranks: int, size: int, dtype: np.dtype[Any]) -> Plan:
-    """The plan of a reduction of `positions` arrays of `size` elements on `ranks` ranks."""
+def _planned(positions: int, ranks: int, size: int, dtype: np.dtype[Any], limit: int) -> Plan:
     ends = list(accumulate(shares(positions, ranks)))
     runs = zip([0, *ends], ends, strict=False)
     nodes = tuple(tuple(_cover((0, positions), run)) for run in runs)
     # a single position's value has not been rounded yet, so it may travel narrow
     carried = dtype if positions == ranks else accumulation_dtype(dtype)
-    slices = () if size * dtype.itemsize <= _SMALL else _slices(size, ranks)
-    return Plan(positions, nodes, size, slices, dtype, carried)
+    chunk = ranks * max(limit // carried.itemsize // _GRAIN, 1) * _GRAIN
+    starts = range(0, size, chunk) if size * dtype.itemsize > _SMALL else ()
+    chunks = tuple(_slices(min(chunk, size - start), ranks) for start in starts)
+    return Plan(positions, nodes, size, chunks, dtype, carried)
 
 
 def _slices(size: int, ranks: int) -> tuple[int, ...]:

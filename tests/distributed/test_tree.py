@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from isograd.data.view import shares
-from isograd.distributed import ReduceOp, detect_world
+from isograd.distributed import ReduceOp, detect_world, tree_plan
 from isograd.distributed.checked import CheckedCommunicator
 from isograd.distributed.local import run_communicators
 from isograd.distributed.mpi_world import communicator_over_mpi
@@ -157,14 +157,23 @@ def test_refusals_of_fold() -> None:
         tree_fold([])
     with pytest.raises(ValueError, match="one shape and dtype, got float64"):
         tree_fold([np.zeros(2), np.zeros(2, np.float32)])
+    with pytest.raises(ValueError, match=r"contiguous array of float64 \(2,\).*strides \(16,\)"):
+        tree_fold([np.zeros(2)], out=np.zeros(4)[::2])
 
 
 @pytest.mark.parametrize(("positions", "ranks"), [(8, 3), (8, 5), (7, 4), (12, 8), (64, 8)])
-def test_plan_covers_every_position_and_element_once(positions: int, ranks: int) -> None:
-    plan = plan_for(positions, ranks, 10_001, np.dtype(np.float32))
+def test_plan_covers_every_position_and_element_once(
+    positions: int, ranks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_for(positions, ranks, np.zeros(10_001, np.float32))
     held = [position for nodes in plan.nodes for lo, hi in nodes for position in range(lo, hi)]
     assert held == list(range(positions))
     counts = [sum(hi - lo for lo, hi in nodes) for nodes in plan.nodes]
     assert counts == list(shares(positions, ranks))
-    assert sum(plan.slices) == 10_001 and len(plan.slices) == ranks
-    assert max(plan.slices) - min(plan.slices) <= 64 + 64
+    monkeypatch.setattr(tree_plan, "HOST_SLICE", 2000)
+    for n in (10_000, 10_001, 1025):
+        plan = plan_for(positions, ranks, np.zeros(n, np.float32))
+        assert sum(map(sum, plan.chunks)) == n
+        assert len(plan.chunks) == -(-n // (ranks * 448))  # 448 = 7 * 64 floats below 2000 bytes
+        for slices in plan.chunks:
+            assert len(slices) == ranks and max(slices) - min(slices) < 128

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from isograd.data.view import shares
-from isograd.distributed import CollectiveMismatchError, ReduceOp
+from isograd.distributed import CollectiveMismatchError, ReduceOp, tree_plan
 from isograd.distributed.tree import tree_all_reduce, tree_fold
 from tests.distributed.communicator_checks import DTYPES, allowed
 
@@ -59,6 +59,11 @@ def own(values: Sequence[Any], comm: Any) -> list[Any]:
 class TreeChecks:
     """The checks; see the module."""
 
+    @pytest.fixture(autouse=True)
+    def _small_chunks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tree_plan, "HOST_SLICE", 16_000)
+        monkeypatch.setattr(tree_plan, "DEVICE_SLICE", 20_000)
+
     def run(self, program: Callable[[Any], Any]) -> Any:
         raise NotImplementedError
 
@@ -89,6 +94,22 @@ class TreeChecks:
                 values = [normal(v, n) for v in range(positions)]
                 total = self.reduced(comm, values)
                 assert total.tobytes() == tree_fold(values).tobytes(), n
+
+        self.run(program)
+
+    def test_into_given_memory(self) -> None:
+        """`out` may be one of the parts."""
+
+        def program(comm: Any) -> None:
+            for positions in (8, comm.size):
+                for n in (100, 70_001):
+                    values = [normal(v, n) for v in range(positions)]
+                    want = tree_fold(values).tobytes()
+                    given = [self.put(v.copy()) for v in own(values, comm)]
+                    for out in (self.put(np.zeros(n, np.float32)), given[-1]):
+                        work = tree_all_reduce(comm, given, positions, out=out, async_op=True)
+                        assert work.wait() is out
+                        assert self.host(out).tobytes() == want
 
         self.run(program)
 

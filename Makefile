@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help env demo test test-unit test-mpi test-gpu test-cluster lint type bench docs clean
+.PHONY: help env demo test test-unit test-mpi test-scripts test-gpu test-cluster lint type bench docs clean
 
 ifeq ($(origin PYTHON),command line)
 PY := $(PYTHON)
@@ -56,6 +56,10 @@ test-mpi: $(READY)
 		printf '\n\033[1m== MPI tests on %s rank(s)\033[0m\n' $$n; \
 		$(ONE_THREAD) PYTHON=$(PY) tools/mpi_test.sh $$n; \
 	done
+
+test-scripts: $(READY)  ## ten unchanged scripts on 1, 2, 3 and 4 ranks (several minutes)
+	$(call say,unchanged scripts)
+	@ISOGRAD_ALL_SCRIPTS=1 $(ONE_THREAD) $(PY) -m pytest tests/scripts
 
 test-gpu: $(READY)  ## the tests that need an NVIDIA GPU
 	$(call say,GPU tests)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from isograd.tensor import dtypes
 from isograd.tensor.backends import backend_for, backend_of
 from isograd.tensor.core import Tensor, wrap
+from isograd.tensor.cuts import Cut, elementwise
 from isograd.tensor.devices import device
 from isograd.tensor.door import apply
 from isograd.tensor.dtypes import dtype
@@ -30,10 +32,17 @@ def _cast_forward(xp: Any, x: Any, *, dtype: Any) -> Any:
     return x.astype(dtype.np)
 
 
+def _cast_cuts(params: Any, x: tuple[int, ...]) -> Iterable[Cut]:
+    """Parts of a sum are cast one by one to the widest dtypes only: others would round them."""
+    wide = params["dtype"] in (dtypes.float64, dtypes.complex128)
+    return elementwise(sums=[(0,)] if wide else ())(params, x)
+
+
 _cast = Primitive(
     "to_copy",
     _cast_forward,
     vjp={"x": lambda g: g},
+    cuts=_cast_cuts,
     samples=lambda make: [((make(3, 4),), {"dtype": dtypes.float64})],
     doc="A copy of another dtype; the gradient comes back in the input's.",
 )
@@ -41,6 +50,7 @@ _clone = Primitive(
     "clone",
     lambda xp, x: x.copy(),
     vjp={"x": lambda g: g},
+    cuts=elementwise(sums=[(0,)]),
     samples=lambda make: [((make(3, 4),), {})],
     doc="A copy in memory of its own.",
 )
@@ -54,6 +64,7 @@ _move: Primitive = Primitive(
     "to_device",
     _move_forward,
     vjp={"x": lambda g, where, home: apply(_move, g, where=home, home=where)},
+    cuts=elementwise(sums=[(0,)]),
     samples=lambda make: [((make(3, 4),), {"where": device("cpu"), "home": device("cpu")})],
     doc="A copy on another device; the gradient travels back.",
 )

@@ -15,6 +15,7 @@ from isograd.tensor import dtypes
 from isograd.tensor.backends import backend_for, backend_of
 from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.creation import check_options, finish
+from isograd.tensor.cuts import elementwise
 from isograd.tensor.devices import default_device, device
 from isograd.tensor.door import apply, mode
 from isograd.tensor.dtypes import dtype as DType
@@ -222,6 +223,7 @@ _drawn = Primitive(
         "y": lambda g, y_shape: g.new_zeros(y_shape),
         "z": lambda g, z_shape: g.new_zeros(z_shape),
     },
+    cuts=elementwise(sums=[(0,)]),
     samples=lambda make: [((make(3), make(3), make(3)), {})],
     doc="Draws, which have gradient 0 in the parameters of their distribution.",
 )

@@ -11,6 +11,7 @@ import math
 from typing import Any
 
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import elementwise
 from isograd.tensor.door import apply
 from isograd.tensor.primitive import PRIMITIVES, Primitive
 from isograd.tensor.primitives.selection import where
@@ -62,6 +63,7 @@ _silu_backward: Primitive = Primitive(
     _silu_backward_forward,
     vjp={"dy": lambda g, x: apply(_silu_backward, g, x), "x": _silu_second},
     low_precision=True,
+    cuts=elementwise(sums=[(0,)]),
     samples=_pair,
     doc="The gradient of silu.",
 )
@@ -70,6 +72,7 @@ _silu: Primitive = Primitive(
     _silu_forward,
     vjp={"x": lambda g, x: apply(_silu_backward, g, x)},
     low_precision=True,
+    cuts=elementwise(),
     samples=lambda make: [((make(3, 4),), {})],
     doc="``x * sigmoid(x)``.",
 )
@@ -136,6 +139,7 @@ _gelu_backward: Primitive = Primitive(
         "x": _gelu_second,
     },
     low_precision=True,
+    cuts=elementwise(sums=[(0,)]),
     samples=lambda make: [
         ((make(3, 4), make(3, 4)), {"approximate": False}),
         ((make(3, 4), make(3, 4)), {"approximate": True}),
@@ -147,6 +151,7 @@ _gelu: Primitive = Primitive(
     _gelu_forward,
     vjp={"x": lambda g, x, approximate: apply(_gelu_backward, g, x, approximate=approximate)},
     low_precision=True,
+    cuts=elementwise(),
     samples=lambda make: [
         ((make(3, 4),), {"approximate": False}),
         ((make(3, 4),), {"approximate": True}),
@@ -175,6 +180,7 @@ _softplus: Primitive = Primitive(
     _softplus_forward,
     vjp={"x": _softplus_vjp},
     low_precision=True,
+    cuts=elementwise(),
     samples=lambda make: [
         ((make(3, 4),), {"beta": 1.0, "threshold": 20.0}),
         ((make(3, 4),), {"beta": 2.0, "threshold": 1.0}),
@@ -193,6 +199,7 @@ _mish: Primitive = Primitive(
     lambda xp, x: x * xp.tanh(xp.logaddexp(x, x.dtype.type(0))),
     vjp={"x": _mish_vjp},
     low_precision=True,
+    cuts=elementwise(),
     samples=lambda make: [((make(3, 4),), {})],
     doc="``x * tanh(softplus(x))``.",
 )
@@ -201,6 +208,7 @@ _log_sigmoid: Primitive = Primitive(
     lambda xp, x: -xp.logaddexp(-x, x.dtype.type(0)),
     vjp={"x": lambda g, x: g * sigmoid(-x)},
     low_precision=True,
+    cuts=elementwise(),
     samples=lambda make: [((make(3, 4),), {})],
     doc="``log(sigmoid(x))``.",
 )
@@ -226,6 +234,7 @@ _elu: Primitive = Primitive(
     _elu_forward,
     vjp={"x": _elu_vjp},
     low_precision=True,
+    cuts=elementwise(),
     samples=lambda make: [
         ((make(3, 4),), {"alpha": 1.0, "scale": 1.0, "input_scale": 1.0}),
         ((make(3, 4),), {"alpha": 1.5, "scale": 1.1, "input_scale": 0.5}),

@@ -19,7 +19,12 @@ __all__ = [
 ]  # fmt: skip
 
 _add = binary(
-    "add", "add", {"x": lambda g: g, "y": lambda g: g}, "``input + other``.", register=False
+    "add",
+    "add",
+    {"x": lambda g: g, "y": lambda g: g},
+    "``input + other``.",
+    register=False,
+    sums=[(0, 1)],
 )
 mul = binary(
     "mul",
@@ -27,6 +32,7 @@ mul = binary(
     {"x": lambda g, y: g * conj(y), "y": lambda g, x: g * conj(x)},
     "``input * other``.",
     aliases=("multiply",),
+    sums=[(0,), (1,)],
 )
 
 
@@ -40,7 +46,12 @@ def _subtract(xp: Any, x: Any, y: Any) -> Any:
 
 
 _sub = binary(
-    "sub", _subtract, {"x": lambda g: g, "y": lambda g: -g}, "``input - other``.", register=False
+    "sub",
+    _subtract,
+    {"x": lambda g: g, "y": lambda g: -g},
+    "``input - other``.",
+    register=False,
+    sums=[(0, 1)],
 )
 _true_divide = binary(
     "true_divide",
@@ -50,6 +61,7 @@ _true_divide = binary(
     promotion="float",
     domain=(0.5, 2.0),
     register=False,
+    sums=[(0,)],
 )
 
 
@@ -240,7 +252,7 @@ def _square(xp: Any, x: Any) -> Any:
 
 
 neg = unary("neg", "negative", lambda g: -g, "``-input``.", promotion="same",
-            aliases=("negative",))  # fmt: skip
+            aliases=("negative",), linear=True)  # fmt: skip
 square = unary("square", _square, lambda g, x: g * conj(2 * x), "``input ** 2``.",
                promotion="same")  # fmt: skip
 reciprocal = unary("reciprocal", lambda xp, x: xp.true_divide(1, x).astype(x.dtype, copy=False),

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import elementwise
 from isograd.tensor.door import apply
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.primitives.transcendental import log, log1p
@@ -37,6 +38,7 @@ _record: Primitive = Primitive(
     },
     promotion="same",
     low_precision=True,
+    cuts=elementwise(),
     samples=lambda make: [((make(3, 4, low=0.1, high=0.9), make(3, 4, low=0.0, high=1.0)), {})],
     doc="``-(target * log(x) + (1 - target) * log(1 - x))``, logarithms at least -100.",
 )

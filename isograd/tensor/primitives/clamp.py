@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import elementwise
 from isograd.tensor.door import apply
 from isograd.tensor.dtypes import finfo
 from isograd.tensor.primitive import Primitive
@@ -39,6 +40,7 @@ def _clamp_vjp(g: Any, x: Any, low: Number | None, high: Number | None) -> Any:
 
 _clamp = Primitive(
     "clamp", _clamp_forward, vjp={"x": _clamp_vjp}, low_precision=True,
+    cuts=elementwise(),
     samples=lambda make: [((make(3, 4),), {"low": -0.7, "high": 0.9}),
                           ((make(3, 4),), {"low": 0.1, "high": None}),
                           ((make(3, 4),), {"low": None, "high": 0.2})],
@@ -48,14 +50,16 @@ _clamp_min = Primitive(
     "clamp_min", lambda xp, x, low: xp.maximum(x, low),
     vjp={"x": lambda g, x, low: where(x >= low, g, 0.0),
          "low": lambda g, x, low: where(x < low, g, 0.0)},
-    promotion="same", low_precision=True, samples=lambda make: [((make(3, 4), make(4)), {})],
+    promotion="same", low_precision=True, cuts=elementwise(),
+    samples=lambda make: [((make(3, 4), make(4)), {})],
     doc="Values not below those of another tensor.",
 )  # fmt: skip
 _clamp_max = Primitive(
     "clamp_max", lambda xp, x, high: xp.minimum(x, high),
     vjp={"x": lambda g, x, high: where(x <= high, g, 0.0),
          "high": lambda g, x, high: where(x > high, g, 0.0)},
-    promotion="same", low_precision=True, samples=lambda make: [((make(3, 4), make(4)), {})],
+    promotion="same", low_precision=True, cuts=elementwise(),
+    samples=lambda make: [((make(3, 4), make(4)), {})],
     doc="Values not above those of another tensor.",
 )  # fmt: skip
 _clamp_tensor = Primitive(
@@ -63,7 +67,7 @@ _clamp_tensor = Primitive(
     vjp={"x": lambda g, x, low, high: where((x >= low) & (x <= high), g, 0.0),
          "low": lambda g, x, low, high: where((x < low) & (low < high), g, 0.0),
          "high": lambda g, x, low, high: where((x > high) | (high < low), g, 0.0)},
-    promotion="same", low_precision=True,
+    promotion="same", low_precision=True, cuts=elementwise(),
     samples=lambda make: [((make(3, 4), make(3, 4, high=-0.5), make(3, 4, low=0.5)), {})],
     doc="Values brought between those of two tensors.",
 )  # fmt: skip
@@ -142,6 +146,7 @@ def _nan_to_num_forward(xp: Any, x: Any, *, nan: float, posinf: float, neginf: f
 _nan_to_num = Primitive(
     "nan_to_num", _nan_to_num_forward,
     vjp={"x": lambda g, x: where(x.isfinite(), g, 0.0)},
+    cuts=elementwise(),
     samples=lambda make: [((make(3, 4),), {"nan": 0.0, "posinf": 1.0, "neginf": -1.0})],
     doc="nan and infinities replaced by numbers.",
 )  # fmt: skip

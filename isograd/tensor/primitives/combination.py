@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import elementwise
 from isograd.tensor.door import apply
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.primitives.elementwise import conj
@@ -27,7 +28,7 @@ _lerp = Primitive(
     "lerp", _lerp_forward,
     vjp={"x": lambda g, weight: g * conj(1 - weight), "end": lambda g, weight: g * conj(weight),
          "weight": lambda g, x, end: g * conj(end - x)},
-    promotion="same", low_precision=True,
+    promotion="same", low_precision=True, cuts=elementwise(sums=[(0, 1)]),
     samples=lambda make: [((make(3, 4), make(3, 4), make(3, 4)), {}),
                           ((make(3, 4), make(4), make(3, 1)), {}),
                           ((make(3, 4), make(3, 4), 0.3), {})],
@@ -68,7 +69,7 @@ _addcmul = Primitive(
     vjp={"x": lambda g: g,
          "a": lambda g, b, value: g * conj(b * value),
          "b": lambda g, a, value: g * conj(a * value)},
-    promotion="same", low_precision=True,
+    promotion="same", low_precision=True, cuts=elementwise(sums=[(0, 1), (0, 2)]),
     samples=lambda make: [((make(3, 4), make(4), make(3, 1)), {"value": 0.7})],
     doc="``input + value * tensor1 * tensor2``.",
 )  # fmt: skip
@@ -77,7 +78,7 @@ _addcdiv = Primitive(
     vjp={"x": lambda g: g,
          "a": lambda g, b, value: g * conj(value / b),
          "b": lambda g, a, b, value: -g * conj(value * a / (b * b))},
-    promotion="same", low_precision=True,
+    promotion="same", low_precision=True, cuts=elementwise(sums=[(0, 1)]),
     samples=lambda make: [((make(3, 4), make(4), make(3, 1, low=0.5)), {"value": 0.7})],
     doc="``input + value * tensor1 / tensor2``.",
 )  # fmt: skip

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from isograd.tensor.core import Tensor, wrap
+from isograd.tensor.cuts import elementwise
 from isograd.tensor.door import apply
 from isograd.tensor.inplace import write_out
 from isograd.tensor.primitive import Primitive
@@ -43,6 +44,7 @@ def _comparison(ufunc: str, name: str, alias: str, doc: str) -> Callable[..., An
 
     record = Primitive(
         name, forward, promotion="same", low_precision=True, nondifferentiable=True, doc=doc,
+        cuts=elementwise(),
         samples=lambda make: [
             ((make(3, 4), make(4)), {}),
             (((make(3, 4) * 2).round(), 1.0), {}),
@@ -124,7 +126,7 @@ def _isclose_forward(xp: Any, x: Any, y: Any, *, rtol: float, atol: float, equal
 
 
 _isclose = Primitive(
-    "isclose", _isclose_forward, low_precision=True, nondifferentiable=True,
+    "isclose", _isclose_forward, low_precision=True, nondifferentiable=True, cuts=elementwise(),
     samples=lambda make: [
         ((make(3, 4), make(3, 4)), {"rtol": 0.5, "atol": 0.1, "equal_nan": False})
     ],

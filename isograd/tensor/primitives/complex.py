@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import Cut, elementwise
 from isograd.tensor.door import apply
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.primitives.elementwise import need_tensors, unary
@@ -31,10 +33,12 @@ def _to_complex(g: Tensor, real: bool) -> Tensor:
 
 _real = Primitive(
     "real", lambda xp, x: x.real, vjp={"x": lambda g: _to_complex(g, True)}, view=True,
+    cuts=elementwise(sums=[(0,)]),
     samples=lambda make: [((_complex_sample(make),), {})], doc="The real part.",
 )  # fmt: skip
 _imag = Primitive(
     "imag", lambda xp, x: x.imag, vjp={"x": lambda g: _to_complex(g, False)}, view=True,
+    cuts=elementwise(sums=[(0,)]),
     samples=lambda make: [((_complex_sample(make),), {})], doc="The imaginary part.",
 )  # fmt: skip
 
@@ -80,12 +84,14 @@ def _pair(xp: Any, x: Any, y: Any) -> Any:
 _complex = Primitive(
     "complex", _pair,
     vjp={"x": lambda g: real(g), "y": lambda g: _imag_or_zero(g)},
+    cuts=elementwise(sums=[(0, 1)]),
     samples=lambda make: [((make(3, 4), make(4)), {})], doc="A complex number from its parts.",
 )  # fmt: skip
 _polar = Primitive(
     "polar", lambda xp, x, y: _pair(xp, x * xp.cos(y), x * xp.sin(y)),
     vjp={"x": lambda g, x, y: real(g) * cos(y) + _imag_or_zero(g) * sin(y),
          "y": lambda g, x, y: x * (_imag_or_zero(g) * cos(y) - real(g) * sin(y))},
+    cuts=elementwise(sums=[(0,)]),
     samples=lambda make: [((make(3, 4, low=0.5), make(4)), {})],
     doc="A complex number from length and angle.",
 )  # fmt: skip
@@ -164,6 +170,12 @@ def _from_pairs(x: Any) -> Any:
     return x.view(np.complex64 if x.dtype.itemsize == 4 else np.complex128)[..., 0]
 
 
+def _without_last(params: Any, x: tuple[int, ...]) -> Iterator[Cut]:
+    """Any dimension but that of the pairs."""
+    yield from (Cut((d,), (d,)) for d in range(len(x) - 1))
+    yield Cut(("sum",), ("sum",))
+
+
 def _joined(g: Tensor) -> Tensor:
     return view_as_complex(g.contiguous())
 
@@ -174,13 +186,13 @@ def _separated(g: Tensor) -> Tensor:
 
 _view_as_real = Primitive(
     "view_as_real", lambda xp, x: _as_pairs(x), view=True,
-    vjp={"x": lambda g: _joined(g)},
+    vjp={"x": lambda g: _joined(g)}, cuts=elementwise(sums=[(0,)]),
     samples=lambda make: [((_complex_sample(make),), {})],
     doc="A complex tensor seen as pairs of reals.",
 )  # fmt: skip
 _view_as_complex = Primitive(
     "view_as_complex", lambda xp, x: _from_pairs(x), view=True,
-    vjp={"x": lambda g: _separated(g)},
+    vjp={"x": lambda g: _separated(g)}, cuts=_without_last,
     samples=lambda make: [((make(3, 4, 2),), {})], doc="Pairs of reals seen as complex numbers.",
 )  # fmt: skip
 

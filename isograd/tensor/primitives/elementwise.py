@@ -6,10 +6,11 @@ incoming gradient, hence :func:`conj` in the rules.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import elementwise
 from isograd.tensor.door import apply
 from isograd.tensor.inplace import write_out
 from isograd.tensor.primitive import Primitive, Sample
@@ -43,8 +44,13 @@ def unary(
     inplace: bool = True,
     samples: Callable[..., list[Sample]] | None = None,
     reference: Function | None = None,
+    linear: bool = False,
 ) -> Function:
-    """A primitive of one input, and its public function, method and in-place method."""
+    """A primitive of one input, and its public function, method and in-place method.
+
+    Args:
+        linear: parts of a sum of the input give parts of the output.
+    """
 
     def drawn(make: Function) -> list[Sample]:
         return [((make(3, 4, low=domain[0], high=domain[1]),), {})]
@@ -58,6 +64,7 @@ def unary(
         samples=samples or drawn,
         reference=reference,
         nondifferentiable=vjp is None,
+        cuts=elementwise(sums=[(0,)] if linear else ()),
         doc=doc,
     )
 
@@ -84,12 +91,14 @@ def binary(
     samples: Callable[..., list[Sample]] | None = None,
     reference: Function | None = None,
     numbers: str = "either",
+    sums: Sequence[tuple[int, ...]] = (),
 ) -> Function:
     """A primitive of two inputs that broadcast, and its public function and methods.
 
     Args:
         numbers: which operands of the public function may be Python numbers: ``"either"`` (but
             not both), ``"other"`` or ``"none"``.
+        sums: the sets of inputs in which it is linear together (see `cuts.elementwise`).
     """
 
     def drawn(make: Function) -> list[Sample]:
@@ -108,6 +117,7 @@ def binary(
         samples=samples or drawn,
         reference=reference,
         nondifferentiable=vjp is None,
+        cuts=elementwise(sums=sums),
         doc=doc,
     )
 
@@ -135,7 +145,7 @@ def conj(x: Any) -> Any:
 
 _conj = Primitive(
     "conj", lambda xp, x: xp.conj(x), vjp={"x": lambda g: conj(g)}, doc="Complex conjugate.",
-    samples=lambda make: [((make(3, 4) + 1j * make(3, 4),), {})],
+    cuts=elementwise(sums=[(0,)]), samples=lambda make: [((make(3, 4) + 1j * make(3, 4),), {})],
 )  # fmt: skip
 public()(conj)
 public("conj_physical", inplace=True)(conj)

@@ -9,6 +9,7 @@ import numpy as np
 
 from isograd.tensor import dtypes
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import elementwise
 from isograd.tensor.door import apply
 from isograd.tensor.inplace import write_into
 from isograd.tensor.primitive import Primitive
@@ -33,14 +34,15 @@ copysign = binary(
     numbers="other",
 )  # fmt: skip
 deg2rad = unary("deg2rad", lambda xp, x: x * (math.pi / 180), lambda g: g * (math.pi / 180),
-                "Degrees to radians.")  # fmt: skip
+                "Degrees to radians.", linear=True)  # fmt: skip
 rad2deg = unary("rad2deg", lambda xp, x: x * (180 / math.pi), lambda g: g * (180 / math.pi),
-                "Radians to degrees.")  # fmt: skip
+                "Radians to degrees.", linear=True)  # fmt: skip
 
 _heaviside = Primitive(
     "heaviside",
     lambda xp, x, y: xp.where(x == 0, y, (x > 0).astype(x.dtype)),
     nondifferentiable=True,
+    cuts=elementwise(),
     samples=lambda make: [((make(3, 4), make(4)), {})],
     doc="The step function, with its value at 0.",
 )
@@ -67,6 +69,7 @@ _nextafter = Primitive(
     lambda xp, x, y: xp.nextafter(x, y),
     vjp={"x": lambda g, x, y: where(x == y, 0.0, g), "y": lambda g: g * 0},
     promotion="same",
+    cuts=elementwise(),
     samples=lambda make: [((make(3, 4), make(4)), {})],
     doc="The next number of the dtype in the direction of another.",
 )
@@ -98,7 +101,7 @@ def _frexp_forward(xp: Any, x: Any) -> Any:
 
 
 _frexp = Primitive(
-    "frexp", _frexp_forward, outputs=2, low_precision=True,
+    "frexp", _frexp_forward, outputs=2, low_precision=True, cuts=elementwise(outputs=2),
     vjp={"x": lambda gs, out1: gs[0] / pow(2.0, out1)},
     samples=lambda make: [((make(3, 4, low=0.3),), {})],
     doc="Mantissa and exponent.",

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import elementwise
 from isograd.tensor.door import apply
 from isograd.tensor.inplace import write_out
 from isograd.tensor.primitive import Primitive, Sample
@@ -37,6 +38,7 @@ def _integers(make: Make, *shape: int) -> Any:
 def _logical(name: str, doc: str) -> Callable[..., Any]:
     record = Primitive(
         name, lambda xp, x, y: getattr(xp, name)(x, y), low_precision=True, nondifferentiable=True,
+        cuts=elementwise(),
         samples=lambda make: [((_integers(make, 3, 4), _integers(make, 4)), {})], doc=doc,
     )  # fmt: skip
 
@@ -56,6 +58,7 @@ logical_xor = _logical("logical_xor", "Whether exactly one is true (nonzero).")
 
 _logical_not = Primitive(
     "logical_not", lambda xp, x: xp.logical_not(x), low_precision=True, nondifferentiable=True,
+    cuts=elementwise(),
     samples=lambda make: [((_integers(make, 3, 4),), {})], doc="Whether false (zero).",
 )  # fmt: skip
 
@@ -87,7 +90,13 @@ def _bitwise(
         return [((_integers(make, 3, 4), abs(_integers(make, 4))), {})]
 
     record = Primitive(
-        name, forward, promotion="same", nondifferentiable=True, samples=samples, doc=doc
+        name,
+        forward,
+        promotion="same",
+        nondifferentiable=True,
+        samples=samples,
+        doc=doc,
+        cuts=elementwise(),
     )
 
     def function(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
@@ -130,7 +139,7 @@ bitwise_right_shift = _bitwise(
 )
 
 _bitwise_not = Primitive(
-    "bitwise_not", _bitwise_not_forward, nondifferentiable=True,
+    "bitwise_not", _bitwise_not_forward, nondifferentiable=True, cuts=elementwise(),
     samples=lambda make: [((_integers(make, 3, 4),), {})], doc="All bits flipped.",
 )  # fmt: skip
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from isograd.tensor import dtypes
 from isograd.tensor.core import Tensor, wrap
+from isograd.tensor.cuts import elementwise
 from isograd.tensor.door import apply
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.primitives.indexing import put
@@ -25,6 +26,7 @@ _masked_fill: Primitive = Primitive(
         "x": lambda g, mask: apply(_masked_fill, g, mask, g.new_zeros(())),
         "value": lambda g, mask: apply(_masked_fill, g, ~mask, g.new_zeros(())),
     },
+    cuts=elementwise(sums=[(0, 2)]),
     samples=lambda make: [
         ((make(3, 4), make(3, 4) > 0, make()), {}),
         ((make(3, 4), make(4) > 0, make()), {}),

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import elementwise
 from isograd.tensor.door import apply
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.primitives.selection import where
@@ -34,6 +35,7 @@ def _lines(
         gradient,
         vjp={"dy": lambda g, x, params: apply(backward, g, x, params=params)},
         low_precision=True,
+        cuts=elementwise(sums=[(0,)]),
         samples=lambda make: [((make(3, 4), make(3, 4)), {"params": params})],
         doc=f"The gradient of {name}.",
     )
@@ -42,6 +44,7 @@ def _lines(
         lambda xp, x, *, params: forward(xp, x, **params).astype(x.dtype, copy=False),
         vjp={"x": lambda g, x, params: apply(backward, g, x, params=params)},
         low_precision=True,
+        cuts=elementwise(),
         samples=lambda make: [((make(3, 4),), {"params": params})],
         doc=doc,
     )
@@ -109,6 +112,7 @@ _hardswish: Primitive = Primitive(
     lambda xp, x: x * (xp.clip(x + 3, 0, 6) / 6),
     vjp={"x": _hardswish_vjp},
     low_precision=True,
+    cuts=elementwise(),
     samples=lambda make: [((make(3, 4, low=-4.0, high=4.0),), {})],
     doc="``x * clip(x + 3, 0, 6) / 6``.",
 )

@@ -9,6 +9,7 @@ import numpy as np
 from isograd.tensor import dtypes
 from isograd.tensor.backends import backend_of
 from isograd.tensor.core import Tensor, wrap
+from isograd.tensor.cuts import elementwise
 from isograd.tensor.door import apply
 from isograd.tensor.dtypes import get_default_dtype
 from isograd.tensor.primitive import Primitive
@@ -30,6 +31,7 @@ _where_record = Primitive(
         "x": lambda g, condition: _select(condition, g, 0),
         "y": lambda g, condition: _select(condition, 0, g),
     },
+    cuts=elementwise(sums=[(1, 2)]),
     samples=lambda make: [((make(3, 4) > 0, make(3, 4), make(4)), {})],
     doc="``x`` where the condition holds, else ``y``.",
 )
@@ -140,6 +142,7 @@ _relu_backward: Primitive = Primitive(
     "relu_backward",
     _keep_where_positive,
     vjp={"x": lambda g, y: apply(_relu_backward, g, y)},
+    cuts=elementwise(sums=[(0,)]),
     samples=lambda make: [((make(3, 4), make(3, 4)), {})],
     doc="``x`` where ``y`` is positive (or nan), else 0; constant in ``y``.",
 )

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import elementwise
 from isograd.tensor.door import apply
 from isograd.tensor.numerics import bessel, gamma
 from isograd.tensor.numerics import erf as error
@@ -114,7 +115,8 @@ def _polygamma_forward(xp: Any, x: Any, *, n: int) -> Any:
 
 _polygamma = Primitive(
     "polygamma", _polygamma_forward, vjp={"x": lambda g, x, n: g * polygamma(n + 1, x)},
-    promotion="float", low_precision=True, doc="The n-th derivative of digamma.",
+    promotion="float", low_precision=True, cuts=elementwise(),
+    doc="The n-th derivative of digamma.",
     samples=lambda make: [((make(3, 4, low=0.5, high=3.0),), {"n": n}) for n in (1, 3)],
 )  # fmt: skip
 

@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import elementwise
 from isograd.tensor.door import apply
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.primitives.elementwise import conj
@@ -77,6 +78,7 @@ _root = Primitive(
     vjp={"x": lambda g, out: where(out == 0, 0.0, g / (2 * where(out == 0, 1.0, out)))},
     promotion="float",
     low_precision=True,
+    cuts=elementwise(),
     samples=lambda make: [((make(3, 4, low=0.3, high=3.0),), {})],
     doc="Square root whose gradient at 0 is 0.",
 )

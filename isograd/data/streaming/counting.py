@@ -117,7 +117,7 @@ def _stamp(path: str) -> list[int] | None:
 def _load(path: str) -> dict[str, NDArray[np.int64]]:
     rows: dict[str, NDArray[np.int64]] = {}
     with suppress(OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             for key in file.files:
                 row = file[key]
                 if row.dtype == np.int64 and row.ndim == 1 and _is_increasing(row[2:]):

@@ -1,4 +1,4 @@
-"""One file of tokens, mapped into memory: `.npy`, or raw numbers as nanoGPT writes them (`.bin`)."""
+"""One file of tokens, mapped into memory: `.npy`, or raw numbers (`.bin`, as nanoGPT writes)."""
 
 from __future__ import annotations
 

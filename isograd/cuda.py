@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from isograd.tensor.backends import backend_for, device_count
+from isograd.tensor.backends import backend_for
+from isograd.tensor.backends import device_count as _device_count
 from isograd.tensor.devices import device as _device
+from isograd.tensor.devices import local_device as _local_device
 from isograd.tensor.generator import initial_seed as initial_seed
 from isograd.tensor.generator import manual_seed as manual_seed
 from isograd.tensor.generator import manual_seed as manual_seed_all
@@ -27,6 +29,12 @@ __all__ = [
 ]  # fmt: skip
 
 
+def device_count() -> int:
+    """Number of usable CUDA devices; under a global view one, this process's."""
+    count = _device_count()
+    return count if _local_device() is None else min(count, 1)
+
+
 def is_available() -> bool:
     """Whether there is a usable CUDA device."""
     return device_count() > 0
@@ -44,8 +52,6 @@ def _xp() -> Any:
 def _index(where: Any) -> int:
     if where is None:
         return current_device()
-    if isinstance(where, int):
-        return where
     index = _device(where).index
     return current_device() if index is None else index
 
@@ -57,8 +63,10 @@ def current_device() -> int:
 
 def set_device(device: Any) -> None:
     """Make a device the one that new CUDA tensors go to; a negative index does nothing."""
-    index = device if isinstance(device, int) else _device(device).index
-    if index is None or index < 0:
+    if isinstance(device, int) and device < 0:
+        return
+    index = _device(device).index
+    if index is None:
         return
     _xp().cuda.runtime.setDevice(index)
 

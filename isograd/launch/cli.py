@@ -12,9 +12,11 @@ from isograd.distributed.world import World, detect_world
 from isograd.launch import doctor
 from isograd.launch.alias import alias_torch
 from isograd.launch.command import Job
+from isograd.launch.control import ADDRESS_VARIABLE
 from isograd.launch.hosts import Host, parse_hostfile, parse_hosts
 from isograd.launch.inside import Target, run_inside
-from isograd.launch.machine import core_count, device_count, thread_settings
+from isograd.launch.machine import core_count, device_count
+from isograd.launch.options import Choices, check_shards, overruled_threads, process_settings
 from isograd.launch.output import log_folder, shared_folder_name
 from isograd.launch.run import Options, run_job
 
@@ -59,7 +61,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--log-dir", type=Path, metavar="DIR", help="where ranks other than 0 write their output")
     add("--timeout", type=float, metavar="S", help="end the job after S seconds (exit code 124)")
     add("-v", "--verbose", action="store_true", help="show the command, logs and mpirun's words")
-    add("--torch", action="store_true", help="let `import torch` mean isograd")
+    add("--shards", type=_positive, metavar="V", help="the same bits at any N up to V")
+    add("--digest", action="store_true", help="print a hash of weights and text at the end")
+    add("--torch", action=argparse.BooleanOptionalAction, default=True,
+        help="let the script's `import torch` mean isograd (the default)")  # fmt: skip
     add("-m", dest="module", action="store_true", help="run a module, as python -m does")
     add("program", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     check = verbs.add_parser("doctor", help="say what is here and what is missing")
@@ -71,36 +76,56 @@ def _run(args: argparse.Namespace) -> int:
     target = _target(args)
     if args.standalone:
         _forget_world()
-    if args.torch:
-        alias_torch()
+    choices = Choices(args.shards, args.digest, args.torch).or_told(os.environ)
     world = detect_world(os.environ)
     if world.size > 1:
-        return _run_as_rank(args, target, world)
+        return _run_as_rank(args, target, world, choices)
     hosts = _hosts(args)
-    size = args.np or _default_size(hosts)
+    started = ADDRESS_VARIABLE in os.environ  # by us, as the only rank
+    size = 1 if started else args.np or _default_size(hosts)
+    check_shards(choices.shards, size)
+    sys.stderr.write(overruled_threads(choices, os.environ))
     if size == 1 and not hosts and args.timeout is None:
-        return run_inside(target, World(0, 1, 0, 1, "single"), logs=Path())
+        _restart_with(process_settings(choices, os.environ, 1, 1, core_count()), choices)
+        if choices.torch:
+            alias_torch()
+        return run_inside(target, World(0, 1, 0, 1, "single"), Path(), choices)
     name = time.strftime("%Y%m%d-%H%M%S") + f"-{os.getpid()}"
     logs = (args.log_dir or log_folder(name)).absolute()
     program = [sys.executable, "-m", "isograd.launch", "run"]
-    program += ["--torch"] * args.torch + ["-m"] * target.module + [target.name, *target.args]
-    job = Job(size, hosts, program, core_count())
+    program += ["--no-torch"] * (not choices.torch) + ["-m"] * target.module
+    job = Job(size, hosts, [*program, target.name, *target.args], core_count(), choices)
     return run_job(job, Options(logs, args.timeout, args.verbose))
 
 
-def _run_as_rank(args: argparse.Namespace, target: Target, world: World) -> int:
+def _run_as_rank(args: argparse.Namespace, target: Target, world: World, choices: Choices) -> int:
     if args.np not in (None, world.size):
         raise ValueError(
             f"isograd run: expected no -n inside a world of {world.size} ranks (started by "
             f"{world.source}), got -n {args.np}; leave it out, or add --standalone"
         )
-    threads = thread_settings(os.environ, world.local_size, _cores_of_rank(world))
-    if threads:  # libraries read these when they are loaded, and NumPy is loaded by now
-        os.environ.update(threads)
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    check_shards(choices.shards, world.size)
+    cores = _cores_of_rank(world)
+    settings = process_settings(choices, os.environ, world.size, world.local_size, cores)
+    if settings and world.rank == 0:
+        sys.stderr.write(overruled_threads(choices, os.environ))
+    _restart_with(settings, choices)
+    if choices.torch:
+        alias_torch()
     folder = args.log_dir or os.environ.get("ISOGRAD_LOG_DIR")
     logs = Path(folder or log_folder(shared_folder_name(os.environ))).absolute()
-    return run_inside(target, world, logs)
+    return run_inside(target, world, logs, choices)
+
+
+def _restart_with(settings: dict[str, str], choices: Choices) -> None:
+    """Start this process anew where a variable has to be there before NumPy is loaded.
+
+    One rank that promises nothing about its bits is python as the user started it.
+    """
+    alone = detect_world(os.environ).size == 1 and choices.shards is None
+    if settings and not alone:
+        os.environ.update(settings)
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def _forget_world() -> None:

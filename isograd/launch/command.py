@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from isograd.launch.hosts import Host
-from isograd.launch.machine import THREAD_VARIABLES, thread_settings
+from isograd.launch.machine import THREAD_VARIABLES
 from isograd.launch.mpi import MPI
+from isograd.launch.options import Choices, process_settings
 
 __all__ = ["Job", "job_environment", "mpirun_command"]
 
@@ -39,12 +40,14 @@ class Job:
             mpirun finds by itself.
         program: command line of one rank.
         cores: cores of this machine.
+        choices: how the script is run.
     """
 
     size: int
     hosts: Sequence[Host]
     program: Sequence[str]
     cores: int
+    choices: Choices = Choices()
 
     @property
     def slots(self) -> int:
@@ -69,9 +72,11 @@ def job_environment(job: Job, environ: Mapping[str, str], local: bool) -> dict[s
         env.setdefault("PRTE_MCA_rmaps_default_mapping_policy", ":oversubscribe")
     if crowded or (local and job.size > job.cores):
         env.setdefault("OMPI_MCA_mpi_yield_when_idle", "1")  # a waiting rank lets others work
-    if local:
-        env |= thread_settings(environ, job.size, job.cores)
-    return env
+    env |= job.choices.environment()
+    settings = process_settings(job.choices, environ, job.size, job.size, job.cores)
+    if not local and job.choices.shards is None:  # each rank counts its own cores
+        settings = {name: v for name, v in settings.items() if name not in THREAD_VARIABLES}
+    return env | settings
 
 
 def mpirun_command(mpi: MPI, job: Job, env: Mapping[str, str], folder: Path) -> list[str]:

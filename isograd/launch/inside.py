@@ -25,9 +25,12 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from isograd.distributed.world import World
+from isograd.launch.alias import missing_name
 from isograd.launch.control import ADDRESS_VARIABLE, Line
+from isograd.launch.explicit import uses_mpi
 from isograd.launch.machine import device_count
 from isograd.launch.mpi import library_settings
+from isograd.launch.options import Choices, check_shards
 from isograd.launch.output import flush, redirect
 from isograd.launch.report import format_report
 
@@ -35,6 +38,7 @@ __all__ = ["Target", "run_inside"]
 
 _GRACE_SECONDS = 0.5  # for rank 0 to print what it has to say about the same mistake
 _KILL_SECONDS = 10.0  # for the launcher to end the job
+_LAUNCHER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _exit_now = os._exit
 
 
@@ -47,13 +51,14 @@ class Target:
     module: bool = False
 
 
-def run_inside(target: Target, world: World, logs: Path) -> int:
+def run_inside(target: Target, world: World, logs: Path, choices: Choices) -> int:
     """Run the target in this process, as rank `world.rank`.
 
     Args:
         target: the user's program.
         world: this process's place.
         logs: folder for the output of ranks other than 0.
+        choices: how the script is run.
 
     Returns:
         The exit code; with more than one rank only 0, since any other ends all ranks.
@@ -61,14 +66,14 @@ def run_inside(target: Target, world: World, logs: Path) -> int:
     address = os.environ.pop(ADDRESS_VARIABLE, None)
     set_rank_variables(os.environ, world)
     if world.size == 1:
-        return _run_alone(target)
+        return _run_alone(target, world, choices)
     terminal, log = redirect(world.rank, logs)
     faulthandler.enable()
     line = Line(address, world.rank, str(log or "")) if address else None
     if line is not None:
         _say_bye_at_exit(line)
     try:
-        run_target(target)
+        run_agreed(target, world, choices)
     except SystemExit as error:
         code = _exit_code(error)
         if code != 0:
@@ -77,6 +82,46 @@ def run_inside(target: Target, world: World, logs: Path) -> int:
     except BaseException as error:
         _end_all(world, line, terminal, _described(error))
     return 0
+
+
+def run_agreed(target: Target, world: World, choices: Choices) -> None:
+    """Run the target under the global view, where there is one.
+
+    Raises:
+        ValueError: when the shards are too few, or the script communicates by itself.
+    """
+    check_shards(choices.shards, world.size)
+    if world.size == 1 and choices.shards is None and not choices.digest:
+        run_target(target)
+        return
+    explicit = not target.module and uses_mpi(Path(target.name))
+    if explicit and choices.shards is not None:
+        raise ValueError(
+            "isograd run: --shards is for scripts that leave communication to isograd, "
+            f"but {target.name} imports mpi4py; leave --shards out"
+        )
+    if world.source == "torchrun" and world.size > 1 and not explicit:
+        _say_no_view(world, target)
+        explicit = True
+    from isograd.launch.script.session import Session
+
+    with Session(world, choices, explicit) as session:
+        try:
+            run_target(target)
+        except SystemExit as error:
+            if _exit_code(error) == 0:
+                session.finish()
+            raise
+        session.finish()
+
+
+def _say_no_view(world: World, target: Target) -> None:
+    if world.rank == 0:
+        print(
+            f"isograd: torchrun starts no MPI, so {world.size} ranks run {target.name} each "
+            "for itself; start it with `isograd run -n N` or mpirun for one run on all of them",
+            file=sys.stderr,
+        )
 
 
 def run_target(target: Target) -> None:
@@ -111,9 +156,9 @@ def set_rank_variables(environ: MutableMapping[str, str], world: World) -> None:
             cupy.cuda.Device(device).use()
 
 
-def _run_alone(target: Target) -> int:
+def _run_alone(target: Target, world: World, choices: Choices) -> int:
     try:
-        run_target(target)
+        run_agreed(target, world, choices)
     except SystemExit as error:
         if isinstance(error.code, str):
             print(error.code, file=sys.stderr)
@@ -121,6 +166,7 @@ def _run_alone(target: Target) -> int:
     except BaseException as error:
         error.__traceback__ = _user_frames(error.__traceback__)
         sys.excepthook(type(error), error, error.__traceback__)
+        sys.stderr.write(missing_name(error))
         return 130 if isinstance(error, KeyboardInterrupt) else 1
     return 0
 
@@ -146,15 +192,20 @@ def _exit_code(error: SystemExit) -> int:
 
 def _described(error: BaseException) -> dict[str, Any]:
     lines = traceback.format_exception(type(error), error, _user_frames(error.__traceback__))
-    return {"kind": "raise", "code": 1, "name": type(error).__name__, "text": "".join(lines)}
+    text = "".join(lines) + missing_name(error)
+    return {"kind": "raise", "code": 1, "name": type(error).__name__, "text": text}
 
 
 def _user_frames(trace: TracebackType | None) -> TracebackType | None:
-    """The traceback from the user's first frame on."""
-    own = (__file__, runpy.__file__, "<frozen runpy>")
-    while trace is not None and trace.tb_frame.f_code.co_filename in own:
+    """The traceback without the launcher's frames."""
+    own = (runpy.__file__, "<frozen runpy>")
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if name not in own and not name.startswith(_LAUNCHER):
+            trace.tb_next = _user_frames(trace.tb_next)
+            return trace
         trace = trace.tb_next
-    return trace
+    return None
 
 
 def _end_all(world: World, line: Line | None, terminal: int, report: dict[str, Any]) -> NoReturn:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-__all__ = ["CPU", "device"]
+__all__ = ["CPU", "device", "local_device", "register_local_device"]
+
+_local_device: list[Callable[[], int | None]] = []
 
 
 class device:
@@ -32,6 +35,9 @@ class device:
         if name not in ("cpu", "cuda"):
             raise RuntimeError(f"device: expected cpu or cuda[:index], got {name!r}")
         self.type: str = name
+        if self.index is not None and _local_device and name == "cuda":
+            here = _local_device[0]()
+            self.index = self.index if here is None else here
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, device):
@@ -72,3 +78,16 @@ def default_device() -> device:
 def set_default_device(d: str | device | None) -> None:
     """Where new tensors go when no device is named; None means the CPU."""
     _stack[0] = CPU if d is None else device(d)
+
+
+def register_local_device(provider: Callable[[], int | None]) -> None:
+    """Let every CUDA index mean the device that ``provider()`` names, while it names one.
+
+    Under a global view each process has one device, and a script's ``cuda:0`` is that one.
+    """
+    _local_device[:] = [provider]
+
+
+def local_device() -> int | None:
+    """The device that every CUDA index means; None where indices mean what they say."""
+    return _local_device[0]() if _local_device else None

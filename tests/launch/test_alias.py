@@ -1,4 +1,4 @@
-"""`isograd run --torch`: `import torch` is isograd, module by module.
+"""Under `isograd run`, `import torch` is isograd, module by module.
 
 Run: python -m pytest tests/launch/test_alias.py
 """
@@ -18,7 +18,7 @@ try:
 except ModuleNotFoundError as error:
     print(error, error.name)
 """
-    code, out, err = launch("--torch", script(text))
+    code, out, err = launch(script(text))
     assert code == 0, err
     assert out.splitlines() == [
         "[2.0, 4.0]",
@@ -29,5 +29,5 @@ except ModuleNotFoundError as error:
 
 def test_every_rank_has_the_alias(launch, script):
     text = "import torch, isograd, sys\nsys.exit(0 if torch is isograd else 1)\n"
-    code, _, err = launch("-n", 2, "--torch", script(text))
+    code, _, err = launch("-n", 2, script(text))
     assert code == 0, err

@@ -120,12 +120,12 @@ def test_stopping_the_launcher_leaves_no_process(start, script, tmp_path, wait_f
     text = """
 import os, time
 from pathlib import Path
-rank = os.environ["RANK"]
+rank = str(comm.rank)
 Path("new" + rank).write_text(f"{os.getpid()} {os.getppid()}")
 os.rename("new" + rank, "pids" + rank)
 time.sleep(60)
 """
-    with start("-n", 2, script(text)) as process:
+    with start("-n", 2, script(MPI + text)) as process:
         files = [wait_for(tmp_path / f"pids{rank}") for rank in range(2)]
         pids = [int(pid) for file in files for pid in file.read_text().split()]
         process.send_signal(number)

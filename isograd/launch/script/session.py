@@ -1,0 +1,87 @@
+"""From before a script's first line to after its last: the global view and what goes with it."""
+
+import builtins
+import importlib
+import importlib.util
+import io
+import os
+import sys
+from types import TracebackType
+
+from isograd.data.view import current_view
+from isograd.distributed.world import World
+from isograd.launch.options import Choices
+from isograd.launch.script.callers import enable
+from isograd.launch.script.digest import Digest
+from isograd.launch.script.entropy import install_entropy, seed_alike
+from isograd.launch.script.opening import shared_open
+from isograd.launch.script.operations import install_operations
+from isograd.launch.script.patches import Patches
+from isograd.launch.script.paths import Names
+from isograd.launch.script.writers import install_writers
+from isograd.tensor.devices import register_local_device
+
+__all__ = ["Session"]
+
+_VIEW = "isograd.distributed.global_view"
+
+
+class Session:
+    """A script's run on this rank, as a context manager around it.
+
+    Args:
+        world: this rank's place.
+        choices: what the user asked for.
+        explicit: the script talks to the other ranks by itself: no global view.
+    """
+
+    def __init__(self, world: World, choices: Choices, explicit: bool) -> None:
+        self._world, self._choices, self._explicit = world, choices, explicit
+        self._patches = Patches()
+        self._digest = Digest() if choices.digest else None
+
+    def __enter__(self) -> "Session":
+        viewed = self._world.size > 1 or self._choices.shards is not None
+        if viewed and not self._explicit and importlib.util.find_spec(_VIEW):
+            importlib.import_module(_VIEW).start(self._choices.shards)
+            self._install()
+        if self._digest is not None:
+            self._digest.install(self._patches)
+        return self
+
+    def finish(self) -> None:
+        """The script came to its end: print the digest."""
+        if self._digest is None:
+            return
+        line = self._digest.line()
+        if self._world.rank == 0:
+            print(line, file=sys.stderr)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        enable(False)
+        self._patches.undo()
+
+    def _install(self) -> None:
+        view = current_view()
+        if view is None or view.size == 1:
+            return
+        enable(True)
+        seed_alike()
+        names = Names()
+        for module in (io, builtins):
+            self._patches.replace(module, "open", shared_open(names))
+        install_operations(self._patches, names)
+        install_writers(self._patches, names)
+        install_entropy(self._patches)
+        register_local_device(_local_device)
+
+
+def _local_device() -> int | None:
+    """The device that ``cuda:0`` means on this rank, while there is a global view."""
+    text = os.environ.get("ISOGRAD_LOCAL_DEVICE", "")
+    return int(text) if text.isdigit() and current_view() is not None else None

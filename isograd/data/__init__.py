@@ -12,12 +12,15 @@ from isograd.data.dataset import TensorDataset as TensorDataset
 from isograd.data.dataset import random_split as random_split
 from isograd.data.distributed_sampler import DistributedSampler as DistributedSampler
 from isograd.data.loader import DataLoader as DataLoader
+from isograd.data.per_sample import per_sample as per_sample
 from isograd.data.sampler import BatchSampler as BatchSampler
 from isograd.data.sampler import RandomSampler as RandomSampler
 from isograd.data.sampler import Sampler as Sampler
 from isograd.data.sampler import SequentialSampler as SequentialSampler
 from isograd.data.sampler import SubsetRandomSampler as SubsetRandomSampler
 from isograd.data.sampler import WeightedRandomSampler as WeightedRandomSampler
+from isograd.data.shard_aware import ShardAware as ShardAware
+from isograd.data.shard_aware import Share as Share
 from isograd.data.worker import get_worker_info as get_worker_info
 
 __all__ = [
@@ -31,6 +34,8 @@ __all__ = [
     "RandomSampler",
     "Sampler",
     "SequentialSampler",
+    "ShardAware",
+    "Share",
     "StackDataset",
     "Subset",
     "SubsetRandomSampler",
@@ -39,5 +44,6 @@ __all__ = [
     "default_collate",
     "default_convert",
     "get_worker_info",
+    "per_sample",
     "random_split",
 ]

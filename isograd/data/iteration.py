@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from isograd.data.failure import ExceptionWrapper
-from isograd.data.fetch import Fetcher
+from isograd.data.fetch import Epoch, Fetcher
 from isograd.data.index_stream import IndexStream
+from isograd.data.pieces import Joiner
 from isograd.data.pin import pin_memory
 from isograd.data.pool import WorkerPool
 
@@ -24,23 +25,40 @@ class LoaderIterator:
         pin: put batches into pinned memory.
         expected: the number of batches announced by a dataset without indices, for a warning
             when there are more.
+        joiner: makes the global batches; None without a global view.
     """
 
     def __init__(
-        self, stream: IndexStream, pin: bool, expected: Callable[[], tuple[int, str] | None]
+        self,
+        stream: IndexStream,
+        pin: bool,
+        expected: Callable[[], tuple[int, str] | None],
+        joiner: Joiner | None,
     ) -> None:
         self._stream = stream
         self._pin = pin
         self._expected = expected
+        self._joiner = joiner
+        self._to_discard = stream.discard
 
     def __iter__(self) -> LoaderIterator:
         return self
 
     def __next__(self) -> Any:
-        batch = self._next_batch()
+        try:
+            if self._to_discard:
+                self._discard()
+            batch = self._next_batch()
+        except StopIteration:
+            if self._joiner is not None:
+                self._joiner.end()
+            self._stream.ended = True
+            raise
         if self._pin:
             batch = pin_memory(batch)
-        self._stream.yielded += 1
+        if self._joiner is not None:
+            batch = self._joiner.batch(batch)
+        self._stream.count_yielded()
         announced = self._expected()
         if announced is not None and self._stream.yielded > announced[0]:
             length, text = announced
@@ -50,6 +68,19 @@ class LoaderIterator:
                 stacklevel=2,
             )
         return batch
+
+    def _discard(self) -> None:
+        """Go through the batches that came out before the state was saved."""
+        total, self._to_discard = self._to_discard, 0
+        for done in range(total):
+            try:
+                self._next_batch()
+            except StopIteration:
+                raise RuntimeError(
+                    f"DataLoader: the state was saved after {total} batches, but the dataset "
+                    f"gives only {done} now"
+                ) from None
+            self._stream.count_yielded()
 
     def _next_batch(self) -> Any:
         raise NotImplementedError
@@ -61,8 +92,10 @@ class LoaderIterator:
 class SerialIterator(LoaderIterator):
     """Fetches each batch when it is asked for."""
 
-    def __init__(self, stream: IndexStream, pin: bool, expected: Any, fetch: Fetcher) -> None:
-        super().__init__(stream, pin, expected)
+    def __init__(
+        self, stream: IndexStream, pin: bool, expected: Any, joiner: Joiner | None, fetch: Fetcher
+    ) -> None:
+        super().__init__(stream, pin, expected, joiner)
         self._fetch = fetch
 
     def _next_batch(self) -> Any:
@@ -79,10 +112,11 @@ class WorkerIterator(LoaderIterator):
     """
 
     def __init__(
-        self, stream: IndexStream, pin: bool, expected: Any, pool: WorkerPool,
-        prefetch: int, timeout: float, in_order: bool, keep_workers: bool,
+        self, stream: IndexStream, pin: bool, expected: Any, joiner: Joiner | None,
+        pool: WorkerPool, epoch: Epoch, prefetch: int, timeout: float, in_order: bool,
+        keep_workers: bool,
     ) -> None:  # fmt: skip
-        super().__init__(stream, pin, expected)
+        super().__init__(stream, pin, expected, joiner)
         self._pool = pool
         self._prefetch = prefetch
         self._timeout = timeout
@@ -94,7 +128,7 @@ class WorkerIterator(LoaderIterator):
         self._next = 0  # the task whose batch comes next
         self._pending: dict[int, int] = {}  # task -> worker
         self._arrived: dict[int, tuple[str, Any]] = {}
-        pool.begin(stream.epoch)
+        self._run = pool.begin(epoch)
         for _ in range(prefetch * pool.size):
             self._deal()
 
@@ -117,7 +151,7 @@ class WorkerIterator(LoaderIterator):
         self._sent += 1
 
     def _next_batch(self) -> Any:
-        if self._pool.epoch != self._stream.epoch:
+        if self._pool.run != self._run:
             raise RuntimeError(
                 "DataLoader: a newer iter() of this loader has taken over its persistent workers; "
                 "use one iterator at a time, or persistent_workers=False"
@@ -155,8 +189,8 @@ class WorkerIterator(LoaderIterator):
             raise
         if received is None:
             raise RuntimeError(f"DataLoader timed out after {self._timeout} seconds")
-        worker, (epoch, task, kind, value) = received
-        if epoch != self._stream.epoch:
+        worker, (run, task, kind, value) = received
+        if run != self._run:
             return  # of an epoch that was left early
         del self._pending[task]
         self._load[worker] -= 1

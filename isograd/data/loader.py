@@ -6,28 +6,45 @@ so what a script draws besides stays the same too.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.context import BaseContext
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from isograd.data.collate import default_collate, default_convert
+from isograd.data.cut import Cut
 from isograd.data.dataset import IterableDataset
-from isograd.data.fetch import make_fetcher
+from isograd.data.distributed_sampler import DistributedSampler
+from isograd.data.fetch import Reading, make_fetcher
 from isograd.data.index_stream import IndexStream, Unending
 from isograd.data.iteration import LoaderIterator, SerialIterator, WorkerIterator
+from isograd.data.loader_checks import (
+    check_order,
+    check_stream,
+    check_workers,
+    checked_context,
+    usable_cpus,
+)
+from isograd.data.per_sample import is_per_sample
+from isograd.data.pieces import Joiner
 from isograd.data.pin import can_pin
 from isograd.data.pool import WorkerPool, choose_context
-from isograd.data.sampler import BatchSampler, RandomSampler, SequentialSampler
-from isograd.data.worker import Job
+from isograd.data.position import Position
+from isograd.data.sampler import BatchSampler, RandomSampler, SequentialSampler, visits_once
+from isograd.data.shard_aware import ShardAware
+from isograd.data.view import GlobalView, current_view
+from isograd.data.worker import Job, get_worker_info
 from isograd.tensor.generator import Generator
 
 __all__ = ["DataLoader"]
 
 T_co = TypeVar("T_co", covariant=True)
 
+_FACTS = {
+    "length": "a dataset of length",
+    "batch_size": "batch_size",
+    "num_workers": "num_workers (the order of a stream depends on it)",
+}
 _FIXED = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
 
 
@@ -89,7 +106,7 @@ class DataLoader(Generic[T_co]):
         pin_memory_device: str = "",
         in_order: bool = True,
     ) -> None:
-        _check_workers(num_workers, timeout, prefetch_factor, persistent_workers)
+        check_workers(num_workers, timeout, prefetch_factor, persistent_workers)
         if generator is not None and not isinstance(generator, Generator):
             raise TypeError(
                 f"DataLoader: expected generator to be a Generator, got {type(generator).__name__}"
@@ -114,8 +131,8 @@ class DataLoader(Generic[T_co]):
             collate_fn = default_collate if self._auto_collation else default_convert
         self.collate_fn = collate_fn
         self._announced: int | None = None  # the length that len() gave for an IterableDataset
-        self._epochs = 0
-        self._stream: IndexStream | None = None
+        self._position = Position(self._index_sampler, generator)
+        self._warned = False
         self._pool: WorkerPool | None = None
         self.check_worker_number_rationality()
         self._initialized = True
@@ -132,21 +149,10 @@ class DataLoader(Generic[T_co]):
     ) -> None:
         streams = isinstance(self.dataset, IterableDataset)
         if streams:
-            _check_stream(shuffle, sampler, batch_sampler)
-        if sampler is not None and shuffle:
-            raise ValueError("sampler option is mutually exclusive with shuffle")
+            check_stream(shuffle, sampler, batch_sampler)
+        check_order(batch_size, shuffle, sampler, batch_sampler, drop_last)
         if batch_sampler is not None:
-            if batch_size != 1 or shuffle or sampler is not None or drop_last:
-                raise ValueError(
-                    "batch_sampler option is mutually exclusive with batch_size, shuffle, "
-                    "sampler, and drop_last"
-                )
             batch_size = None
-        elif batch_size is None and drop_last:
-            raise ValueError(
-                "batch_size=None option disables auto-batching and is mutually exclusive "
-                "with drop_last"
-            )
         if sampler is None:
             if streams:
                 sampler = Unending(None)
@@ -170,6 +176,10 @@ class DataLoader(Generic[T_co]):
         return self.batch_sampler if self._auto_collation else self.sampler
 
     @property
+    def _stream(self) -> IndexStream | None:
+        return self._position.stream
+
+    @property
     def batches_yielded(self) -> int:
         """How many batches of the latest epoch came out."""
         return 0 if self._stream is None else self._stream.yielded
@@ -181,47 +191,126 @@ class DataLoader(Generic[T_co]):
     @multiprocessing_context.setter
     def multiprocessing_context(self, context: Any) -> None:
         if context is not None:
-            context = _checked_context(context, self.num_workers)
+            context = checked_context(context, self.num_workers)
         self._context = context
 
     def __iter__(self) -> Iterator[T_co]:
         pin = self.pin_memory and can_pin()
+        view = self._view()
+        reading = self._reading(view)
+        joiner = None if view is None else Joiner(view, self._agreement(reading))
         if self.num_workers == 0:
-            stream = self._open_epoch(None)
-            fetch = make_fetcher(
-                self.dataset, self._auto_collation, self.collate_fn, self.drop_last
-            )
-            return SerialIterator(stream, pin, self._expected, fetch)
-        return self._with_workers(pin)
+            stream, epoch = self._position.open(reading, view, None, self._facts())
+            fetch = make_fetcher(reading, epoch)
+            return SerialIterator(stream, pin, self._expected, joiner, fetch)
+        return self._with_workers(reading, view, joiner, pin)
 
-    def _with_workers(self, pin: bool) -> LoaderIterator:
+    def _with_workers(
+        self, reading: Reading, view: GlobalView | None, joiner: Joiner | None, pin: bool
+    ) -> LoaderIterator:
         pool = self._pool
+        if pool is not None and pool.cut != reading.cut:
+            pool.close()
+        seed = None if pool is None or pool.closed else pool.seed
+        stream, epoch = self._position.open(reading, view, seed, self._facts())
         if pool is None or pool.closed:
-            stream = self._open_epoch(None)
-            job = Job(
-                dataset=self.dataset,
-                batches=self._auto_collation,
-                collate_fn=self.collate_fn,
-                drop_last=self.drop_last,
-                init_fn=self.worker_init_fn,
-                num_workers=self.num_workers,
-                seed=stream.seed,
-            )
+            job = Job(reading, self.worker_init_fn, self.num_workers, stream.seed)
             pool = WorkerPool(job, choose_context(self._context))
             if self.persistent_workers:
                 self._pool = pool
-        else:
-            stream = self._open_epoch(pool.seed)
         return WorkerIterator(
-            stream, pin, self._expected, pool,
-            prefetch=self.prefetch_factor or 0, timeout=self.timeout, in_order=self.in_order,
-            keep_workers=self.persistent_workers,
+            stream, pin, self._expected, joiner, pool, epoch,
+            prefetch=self.prefetch_factor or 0, timeout=self.timeout,
+            in_order=self.in_order or view is not None, keep_workers=self.persistent_workers,
         )  # fmt: skip
 
-    def _open_epoch(self, seed: int | None) -> IndexStream:
-        self._stream = IndexStream(self._index_sampler, self._epochs, self.generator, seed)
-        self._epochs += 1
-        return self._stream
+    def _view(self) -> GlobalView | None:
+        """The view that batches are made for; none where the script shares the data out itself."""
+        order = self._index_sampler
+        by_hand = isinstance(self.sampler, DistributedSampler) or isinstance(
+            getattr(order, "sampler", order), DistributedSampler
+        )
+        return None if by_hand or get_worker_info() is not None else current_view()
+
+    def _reading(self, view: GlobalView | None) -> Reading:
+        whole = not is_per_sample(self.collate_fn)
+        if view is not None and whole and self._auto_collation and view.size > 1:
+            self._warn_of_whole_batches()
+        return Reading(
+            self.dataset, self._auto_collation, self.collate_fn, self.drop_last,
+            batch_size=self.batch_size,
+            cut=None if view is None else Cut.of(view, whole),
+            repeats=not visits_once(self._index_sampler),
+        )  # fmt: skip
+
+    def _warn_of_whole_batches(self) -> None:
+        if not self._warned:
+            self._warned = True
+            name = getattr(self.collate_fn, "__name__", repr(self.collate_fn))
+            warnings.warn(
+                f"DataLoader: every rank loads whole batches, since collate_fn={name} may mix "
+                "samples. If it treats each sample by itself, mark it with "
+                "isograd.utils.data.per_sample, and each rank loads only its own samples.",
+                stacklevel=4,
+            )
+
+    def _agreement(self, reading: Reading) -> Literal["never", "end", "always"]:
+        if not isinstance(self.dataset, IterableDataset):
+            return "never"
+        return "end" if reading.reads_shares else "always"
+
+    def _facts(self) -> dict[str, Any]:
+        """What a position is only good for."""
+        streams = isinstance(self.dataset, IterableDataset)
+        sized = not streams and hasattr(self.dataset, "__len__")
+        by_workers = streams and not isinstance(self.dataset, ShardAware)
+        return {
+            "length": len(self.dataset) if sized else None,
+            "batch_size": self.batch_size,
+            "num_workers": self.num_workers if by_workers else None,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the loader is: after the batches of this epoch that came out so far.
+
+        Batches fetched ahead do not count. Save it together with the random states of the script;
+        it loads with another number of workers and processes. The ``state_dict`` of a dataset that
+        has one comes along.
+
+        Raises:
+            RuntimeError: with ``in_order=False`` and workers: what came out has no order.
+        """
+        if self.num_workers > 0 and not self.in_order:
+            raise RuntimeError(
+                "DataLoader.state_dict: with in_order=False and workers a number of batches does "
+                "not say which came out; use in_order=True"
+            )
+        keeps = hasattr(self.dataset, "state_dict") and hasattr(self.dataset, "load_state_dict")
+        dataset = self.dataset.state_dict() if keeps else None
+        return {**self._position.state(), **self._facts(), "dataset": dataset}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """The next ``iter`` continues where ``state_dict`` was taken.
+
+        Samples that were read are left out without reading them again; a stream is gone through,
+        unless it has a ``state_dict`` (and ``num_workers=0``) or can start anywhere (`ShardAware`).
+
+        Raises:
+            ValueError: for a state of another dataset length, batch size, or, for plain streams,
+                number of workers.
+        """
+        for name, value in self._facts().items():
+            if name in state_dict and state_dict[name] != value:
+                raise ValueError(
+                    f"DataLoader.load_state_dict: the state was saved with {_FACTS[name]} "
+                    f"{state_dict[name]}, but this loader has {value}"
+                )
+        streams = isinstance(self.dataset, IterableDataset)
+        keeps = hasattr(self.dataset, "load_state_dict") and state_dict.get("dataset") is not None
+        moved = streams and keeps and self.num_workers == 0
+        self._position.load({**state_dict, "dataset_moved": moved})
+        if keeps:
+            self.dataset.load_state_dict(state_dict["dataset"])
 
     def _expected(self) -> tuple[int, str] | None:
         if self._announced is None:
@@ -238,7 +327,7 @@ class DataLoader(Generic[T_co]):
 
     def check_worker_number_rationality(self) -> None:
         """Warn of more workers than there are CPUs for this process."""
-        cpus = _cpus()
+        cpus = usable_cpus()
         if self.num_workers > cpus:
             warnings.warn(
                 f"This DataLoader will create {self.num_workers} worker processes in total. Our "
@@ -248,62 +337,3 @@ class DataLoader(Generic[T_co]):
                 "worker number to avoid potential slowness/freeze if necessary.",
                 stacklevel=3,
             )
-
-
-def _cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _check_workers(num_workers: int, timeout: float, prefetch: Any, persistent: bool) -> None:
-    if num_workers < 0:
-        raise ValueError(
-            "num_workers option should be non-negative; use num_workers=0 to disable "
-            "multiprocessing."
-        )
-    if timeout < 0:
-        raise ValueError("timeout option should be non-negative")
-    if num_workers == 0 and prefetch is not None:
-        raise ValueError(
-            "prefetch_factor option could only be specified in multiprocessing."
-            "let num_workers > 0 to enable multiprocessing, otherwise set prefetch_factor to None."
-        )
-    if prefetch is not None and prefetch < 1:
-        raise ValueError(
-            f"prefetch_factor option should be non-negative and not zero, but got {prefetch}"
-        )
-    if persistent and num_workers == 0:
-        raise ValueError("persistent_workers option needs num_workers > 0")
-
-
-def _check_stream(shuffle: Any, sampler: Any, batch_sampler: Any) -> None:
-    options = {"shuffle": shuffle or None, "sampler": sampler, "batch_sampler": batch_sampler}
-    for name, value in options.items():
-        if value is not None:
-            raise ValueError(
-                f"DataLoader with IterableDataset: expected unspecified {name} option, "
-                f"but got {name}={value}"
-            )
-
-
-def _checked_context(context: Any, num_workers: int) -> Any:
-    if num_workers == 0:
-        raise ValueError(
-            "multiprocessing_context can only be used with multi-process loading "
-            f"(num_workers > 0), but got num_workers={num_workers}"
-        )
-    if isinstance(context, str):
-        valid = multiprocessing.get_all_start_methods()
-        if context not in valid:
-            raise ValueError(
-                "multiprocessing_context option should specify a valid start method in "
-                f"{valid}, but got multiprocessing_context={context!r}"
-            )
-        return multiprocessing.get_context(context)
-    if not isinstance(context, BaseContext):
-        raise TypeError(
-            "multiprocessing_context option should be a valid context object or a string "
-            f"specifying the start method, but got multiprocessing_context={context}"
-        )
-    return context

@@ -13,6 +13,7 @@ import weakref
 from multiprocessing.connection import Connection
 from typing import Any
 
+from isograd.data.fetch import Epoch
 from isograd.data.transport import Inbox
 from isograd.data.worker import Job, work
 from isograd.tensor import backends
@@ -47,7 +48,8 @@ class WorkerPool:
     def __init__(self, job: Job, context: Any) -> None:
         self.size = job.num_workers
         self.seed = job.seed
-        self.epoch = -1
+        self.cut = job.reading.cut
+        self.run = -1  # number of the pass that the workers are at
         self._processes: list[Any] = []
         self._channels: list[Connection[Any, Any]] = []
         self._selector = selectors.DefaultSelector()
@@ -100,11 +102,12 @@ class WorkerPool:
         if self.closed:
             raise RuntimeError("DataLoader: the workers have ended; iterate over the loader anew")
 
-    def begin(self, epoch: int) -> None:
-        """Tell all workers that another epoch starts; what they send of the old one is stale."""
-        self.epoch = epoch
+    def begin(self, epoch: Epoch) -> int:
+        """Tell all workers that a pass starts, and number it; what they send of others is stale."""
+        self.run += 1
         for worker in range(self.size):
-            self.send(worker, "epoch", epoch)
+            self.send(worker, "epoch", self.run, epoch)
+        return self.run
 
     def receive(self, timeout: float | None) -> tuple[int, Any] | None:
         """Number and message of a worker that has one; None after ``timeout`` seconds.

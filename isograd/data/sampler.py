@@ -24,6 +24,7 @@ __all__ = [
     "SubsetRandomSampler",
     "WeightedRandomSampler",
     "draw_seed",
+    "visits_once",
 ]
 
 T_co = TypeVar("T_co", covariant=True)
@@ -219,3 +220,12 @@ class BatchSampler(Sampler[list[int]]):
     def __len__(self) -> int:
         n = len(self.sampler)  # type: ignore[arg-type]
         return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
+
+
+def visits_once(order: Any) -> bool:
+    """Whether surely no index comes twice in a pass."""
+    if type(order) is BatchSampler:
+        return visits_once(order.sampler)
+    if type(order) is RandomSampler:
+        return not order.replacement and order.num_samples <= len(order.data_source)
+    return type(order) is SequentialSampler

@@ -1,7 +1,8 @@
 """A loader's worker: a process that fetches batches and sends them back.
 
-It draws from generators of its own, seeded with the epoch's seed plus its number, and leaves when
-told to or when the main process is gone.
+Its generators are seeded with the loader's seed plus its number, for its ``worker_init_fn``; each
+sample is read with a random state of its own (`isograd.data.keyed`). It leaves when told to or when
+the main process is gone.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ import numpy as np
 
 from isograd.data.dataset import IterableDataset
 from isograd.data.failure import ExceptionWrapper
-from isograd.data.fetch import Fetcher, make_fetcher
+from isograd.data.fetch import Epoch, Fetcher, Reading, make_fetcher
+from isograd.data.index_stream import Entry
 from isograd.data.transport import Outbox
 from isograd.tensor.generator import manual_seed
 
@@ -44,10 +46,7 @@ class WorkerInfo:
 class Job:
     """All that a worker needs to know."""
 
-    dataset: Any
-    batches: bool
-    collate_fn: Callable[[Any], Any]
-    drop_last: bool
+    reading: Reading
     init_fn: Callable[[int], Any] | None
     num_workers: int
     seed: int
@@ -77,7 +76,7 @@ def work(
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     seed = job.seed + number
     _seed_all(job.seed, number)
-    _info = WorkerInfo(number, job.num_workers, seed, job.dataset)
+    _info = WorkerInfo(number, job.num_workers, seed, job.reading.dataset)
     try:
         _Worker(number, job, channel).run()
     except (EOFError, ConnectionError):
@@ -93,19 +92,20 @@ def _seed_all(base_seed: int, number: int) -> None:
 
 
 class _Worker:
-    """Messages in: ``("epoch", epoch)``, ``("task", task, entry, freed)``, ``("stop",)``.
-    Out: ``(epoch, task, "data" | "error" | "end", value)``.
+    """Messages in: ``("epoch", run, epoch)``, ``("task", task, entry, freed)``, ``("stop",)``.
+    Out: ``(run, task, "data" | "error" | "end", value)``. The run numbers the passes of a pool.
     """
 
     def __init__(self, number: int, job: Job, channel: Connection[Any, Any]) -> None:
         self._where = f"in DataLoader worker process {number}"
         self._job = job
-        self._streams = isinstance(job.dataset, IterableDataset)
+        self._number = number
+        self._streams = isinstance(job.reading.dataset, IterableDataset)
         self._channel = channel
         self._outbox = Outbox(channel)
         self._waiting: deque[tuple[Any, ...]] = deque()
         self._parent = os.getppid()
-        self._epoch = -1
+        self._run = -1
         self._fetch: Fetcher | None = None
         self._broken: ExceptionWrapper | None = None
         try:
@@ -118,7 +118,7 @@ class _Worker:
         """Serve until told to stop."""
         while (message := self._next_message()) is not None:
             if message[0] == "epoch":
-                self._begin(message[1])
+                self._begin(*message[1:])
             else:
                 self._do_task(*message[1:])
 
@@ -135,14 +135,14 @@ class _Worker:
             self._waiting.append(message)
         return self._waiting.popleft()
 
-    def _begin(self, epoch: int) -> None:
-        job, self._epoch = self._job, epoch
+    def _begin(self, run: int, epoch: Epoch) -> None:
+        job, self._run = self._job, run
         try:
-            self._fetch = make_fetcher(job.dataset, job.batches, job.collate_fn, job.drop_last)
+            self._fetch = make_fetcher(job.reading, epoch, self._number, job.num_workers)
         except Exception:
             self._broken = ExceptionWrapper(self._where)
 
-    def _do_task(self, task: int, entry: Any, freed: Sequence[int]) -> None:
+    def _do_task(self, task: int, entry: Entry, freed: Sequence[int]) -> None:
         self._outbox.give_back(freed)
         kind: str
         value: Any = self._broken
@@ -157,8 +157,8 @@ class _Worker:
                 else:
                     kind, value = "error", ExceptionWrapper(self._where)
         try:
-            self._outbox.send((self._epoch, task, kind, value))
+            self._outbox.send((self._run, task, kind, value))
         except ConnectionError:
             raise
         except Exception:  # the batch cannot be pickled
-            self._outbox.send((self._epoch, task, "error", ExceptionWrapper(self._where)))
+            self._outbox.send((self._run, task, "error", ExceptionWrapper(self._where)))

@@ -8,7 +8,7 @@ import pytest
 import isograd
 from isograd.data.collate import default_collate
 from isograd.data.dataset import IterableDataset, Subset, TensorDataset
-from isograd.data.fetch import make_fetcher
+from isograd.data.fetch import Epoch, Reading, make_fetcher
 
 
 class Doubled(TensorDataset):
@@ -17,7 +17,7 @@ class Doubled(TensorDataset):
 
 
 def _fetch(dataset, entry, collate_fn=default_collate):
-    return make_fetcher(dataset, True, collate_fn, False)(entry)
+    return make_fetcher(Reading(dataset, True, collate_fn, False), Epoch())((0, entry, False))
 
 
 def test_rows_equal_collated_samples():
@@ -64,8 +64,8 @@ def test_a_stream_ends_once():
             return iter(range(5))
 
     for drop_last, lengths in ((False, [2, 2, 1]), (True, [2, 2])):
-        fetch = make_fetcher(Count(), True, list, drop_last)
-        assert [len(fetch([None, None])) for _ in lengths] == lengths
+        fetch = make_fetcher(Reading(Count(), True, list, drop_last), Epoch())
+        assert [len(fetch((0, [None, None], False))) for _ in lengths] == lengths
         for _ in range(2):
             with pytest.raises(StopIteration):
-                fetch([None, None])
+                fetch((0, [None, None], False))

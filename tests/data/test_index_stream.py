@@ -1,34 +1,54 @@
-"""The stream of an epoch's indices: counted, and drawn again from its start.
+"""The stream of an epoch's indices: counted, and moved on.
 
 Run: pytest tests/data
 """
 
 from itertools import islice
 
-import isograd
+import pytest
+
 from isograd.data.index_stream import IndexStream, Unending
-from isograd.data.sampler import RandomSampler
 
 
-def test_position_and_return():
-    isograd.manual_seed(1)
-    sampler = RandomSampler(range(20))
-    stream = IndexStream(sampler, 4, None)
-    head, tail = list(islice(stream, 5)), list(stream)
-    assert (stream.epoch, stream.cursor) == (4, 20)
-    isograd.default_generator.set_state_array(stream.start)
-    again = IndexStream(sampler, 4, None)
-    assert again.seed == stream.seed
-    assert list(islice(again, 5)) == head
-    assert list(again) == tail
+def _stream(order, batches=True, discard=0):
+    return IndexStream(iter(order), 4, 9, 5, batches, discard)
 
 
-def test_a_given_seed_draws_nothing():
-    isograd.manual_seed(1)
-    assert IndexStream([[0]], 0, None, seed=9).seed == 9
-    after = isograd.rand(1).item()
-    isograd.manual_seed(1)
-    assert isograd.rand(1).item() == after
+def test_entries_know_their_place():
+    stream = _stream([[3, 1], (2,), range(3)])
+    assert list(stream) == [(0, [3, 1], False), (2, (2,), False), (3, range(3), False)]
+    assert (stream.epoch, stream.seed, stream.key, stream.cursor) == (4, 9, 5, 3)
+    assert list(_stream([7, 8], batches=False)) == [(0, 7, False), (1, 8, False)]
+    assert list(_stream([iter([7, 8])])) == [(0, [7, 8], False)]
+
+
+def test_yielded_is_not_handed_out():
+    stream = _stream([[1], [2], [3]])
+    list(islice(stream, 3))
+    assert (stream.cursor, stream.yielded, stream.last_digest()) == (3, 0, None)
+    stream.count_yielded()
+    again = _stream([[1], [0]])
+    again.move_on(1)
+    assert again.last_digest() == stream.last_digest() is not None
+    assert list(again) == [(1, [0], False)]
+
+
+def test_moving_on_draws_the_first_entry():
+    drawn = []
+    stream = _stream(drawn.append(i) or [i] for i in range(3))
+    stream.move_on(0)
+    assert drawn == [0]
+    assert [indices for _, indices, _ in stream] == [[0], [1], [2]]
+    with pytest.raises(RuntimeError, match="after 3 batches, but the sampler has only 2"):
+        _stream([[0], [1]]).move_on(3)
+
+
+def test_streams_are_moved_on():
+    stream = _stream(Unending(2), discard=1)
+    assert list(islice(stream, 2)) == [(0, [None, None], True), (2, [None, None], False)]
+    stream = _stream(Unending(2))
+    stream.jump(3, 2)
+    assert (next(stream)[0], stream.cursor, stream.yielded) == (6, 4, 3)
 
 
 def test_unending():

@@ -82,13 +82,16 @@ def test_prefetching_draws_what_torchs_does(golden):
     assert [*out, isograd.rand(1, generator=generator).item()] == golden["own workers"]
 
 
-def test_worker_generators_are_seeded_as_torchs(golden):
-    def draws(_):
-        return [isograd.rand(()).item(), random.random(), np.random.rand()]
+def test_workers_are_seeded_as_torchs(golden):
+    """Their own streams, which worker_init_fn sees; each sample has streams of its own."""
+    drawn = []
+
+    def init(_):
+        drawn.extend([isograd.rand(()).item(), random.random(), np.random.rand()])
 
     isograd.manual_seed(0)
-    found = [[v.item() for v in row] for row in DataLoader(Each(draws), num_workers=2)]
-    assert found == golden["draws"]
+    loader = DataLoader(Each(lambda i: drawn, 2), num_workers=2, worker_init_fn=init)
+    assert [[v.item() for v in row] for row in loader] == golden["draws"][:2]
 
 
 def test_streams_interleave_as_torchs(golden):
@@ -103,9 +106,14 @@ def test_streams_interleave_as_torchs(golden):
 def test_worker_info():
     def facts(_):
         info = get_worker_info()
-        return info.id, info.num_workers, info.seed, isograd.initial_seed(), type(info.dataset)
+        return info.id, info.num_workers, info.seed, seeds[info.id], type(info.dataset)
 
-    rows = [row for (row,) in DataLoader(Each(facts), num_workers=2, collate_fn=list)]
+    def init(number):
+        seeds[number] = isograd.initial_seed()
+
+    seeds = {}
+    loader = DataLoader(Each(facts), num_workers=2, collate_fn=list, worker_init_fn=init)
+    rows = [row for (row,) in loader]
     assert [row[0] for row in rows] == [0, 1, 0, 1]
     assert {row[1] for row in rows} == {2}
     assert all(row[2] == row[3] for row in rows)
@@ -176,9 +184,10 @@ def test_errors_before_the_first_sample_and_in_the_batch():
 
 def test_init_fn_runs_after_seeding():
     def init(number):
-        isograd.manual_seed(100 + number)
+        found.append(isograd.initial_seed() - get_worker_info().seed + 100 + number)
 
-    dataset = Each(lambda _: isograd.initial_seed(), 2)
+    found = []
+    dataset = Each(lambda _: found[0], 2)
     loader = DataLoader(dataset, batch_size=None, num_workers=2, worker_init_fn=init)
     assert list(loader) == [100, 101]
 

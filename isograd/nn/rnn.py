@@ -21,7 +21,7 @@ from isograd.tensor.core import Tensor
 from isograd.tensor.creation import empty, zeros
 from isograd.tensor.primitives.recurrent import gru_step, lstm_step, steps
 from isograd.tensor.primitives.selection import relu
-from isograd.tensor.primitives.shape import cat, stack
+from isograd.tensor.primitives.shape import cat, stack, unstack
 from isograd.tensor.primitives.transcendental import tanh
 
 __all__ = ["GRU", "LSTM", "RNN", "RNNBase"]
@@ -241,8 +241,7 @@ class RNNBase(Module):
             x = x.transpose(0, 1)
         states = self._start(hx, x, x.shape[1], batched, None)
         sizes = [x.shape[1]] * x.shape[0]
-        out, last = self._layers(x.reshape(-1, x.shape[-1]), sizes, states)
-        out = out.reshape(x.shape[0], x.shape[1], -1)
+        out, last = self._layers(x, sizes, states)
         if not batched:
             return out.squeeze(1), self._packed_up([t.squeeze(1) for t in last])
         return (out.transpose(0, 1) if self.batch_first else out), self._packed_up(last)
@@ -263,7 +262,7 @@ class RNNBase(Module):
     def _layers(
         self, x: Tensor, sizes: list[int], states: list[Tensor]
     ) -> tuple[Tensor, list[Tensor]]:
-        """All layers over elements that lie step by step: (sum of sizes, features)."""
+        """All layers over steps (T, B, features), or of packed sequences (sum of sizes, features)."""
         last: list[State] = []
         directions = len(self._suffixes())
         for layer in range(self.num_layers):
@@ -287,7 +286,7 @@ class RNNBase(Module):
         if bias is not None and self.mode != "GRU":
             bias = bias + getattr(self, names[3])  # both biases add up; GRU scales the second
         products = F.linear(x, getattr(self, names[0]), bias)
-        return iter(steps(products, sizes))
+        return iter(unstack(products) if x.ndim == 3 else steps(products, sizes))
 
     def _forward_walk(
         self, x: Tensor, sizes: list[int], state: State, row: int
@@ -303,7 +302,7 @@ class RNNBase(Module):
         ended.append(state)
         if len(ended) > 1:
             state = tuple(cat(list(parts)) for parts in zip(*ended[::-1], strict=True))
-        return cat(outs), state
+        return (stack(outs) if x.ndim == 3 else cat(outs)), state
 
     def _backward_walk(
         self, x: Tensor, sizes: list[int], state: State, row: int
@@ -319,7 +318,7 @@ class RNNBase(Module):
                 state = tuple(cat([t, f[have:size]]) for t, f in zip(state, first, strict=True))
             state = step(product, state)
             outs.append(state[0])
-        return cat(outs[::-1]), state
+        return (stack if x.ndim == 3 else cat)(outs[::-1]), state
 
     def _step(self, row: int) -> Any:
         """One step of this layer and direction: ``step(input product, state) -> state``."""

@@ -17,11 +17,19 @@ from dataclasses import dataclass
 from typing import Any
 
 __all__ = [
-    "Cut", "Cuts", "Localize", "Place", "along", "batch", "elementwise", "linear", "local_shape",
+    "Cut", "Cuts", "Localize", "Place", "Seen", "along", "batch", "elementwise", "linear", "local_shape",
     "reduction", "reshaped",
 ]  # fmt: skip
 
 Shape = tuple[int, ...]
+
+
+class Seen(tuple[int, ...]):
+    """An input's whole shape, with the kind of its dtype (NumPy's letter)."""
+
+    kind: str = ""
+
+
 Where = int | str | None  # a dimension, "sum" (a part of a reduction), None: whole
 Localize = Callable[[dict[str, Any], Sequence[Shape], "Place"], dict[str, Any]]
 
@@ -47,17 +55,28 @@ class Cut:
         ins: per input the dimension it is cut along, ``"sum"``, or None if it is needed whole.
         outs: per output likewise.
         localize: ``(params, shapes of the parts, place)`` -> the params for one part.
-        times, per: a part of length n of the inputs makes one of length ``n * times // per``; the
-            lengths of the inputs' parts must be multiples of ``per``.
+        times, per: a part of length n of the inputs makes one of length ``n * times // per`` (or
+            ``times[o]`` for output o); the lengths of the inputs' parts are multiples of ``per``.
+        widths: input i's part has the length ``n * widths[i]``; without, all have the length n.
         counted: the lengths of the output's parts follow from the values alone.
     """
 
     ins: tuple[Where, ...]
     outs: tuple[Where, ...]
     localize: Localize | None = None
-    times: int = 1
+    times: int | tuple[int, ...] = 1
     per: int = 1
+    widths: tuple[int, ...] | None = None
     counted: bool = False
+
+    def width(self, i: int) -> int:
+        """Elements of input ``i`` along its cut dimension for one of the parts' units."""
+        return 1 if self.widths is None else self.widths[i]
+
+    def out_length(self, o: int, n: int) -> int:
+        """Length of output ``o``'s part for parts of ``n`` units."""
+        times = self.times if isinstance(self.times, int) else self.times[o]
+        return n * times // self.per
 
 
 Cuts = Callable[..., Iterable[Cut]]
@@ -103,13 +122,20 @@ def elementwise(outputs: int = 1, sums: Sequence[tuple[int, ...]] = ()) -> Cuts:
     return cuts
 
 
-def along(*dims: str, outputs: int = 1, sums: bool = False, inputs: int | None = None) -> Cuts:
+def along(
+    *dims: str,
+    outputs: int = 1,
+    sums: bool = False,
+    first_sums: bool = False,
+    inputs: int | None = None,
+) -> Cuts:
     """Of operations within the dimensions that the params name (softmax, sort): cut any other.
 
     Args:
         dims: names of params that hold a dimension or several.
         inputs: how many inputs have that shape; the others are needed whole. None: all.
-        sums: the operation is linear.
+        sums: the operation is linear in all inputs together.
+        first_sums: it is linear in the first.
     """
 
     def cuts(params: Any, *shapes: Shape) -> Iterable[Cut]:
@@ -121,9 +147,13 @@ def along(*dims: str, outputs: int = 1, sums: bool = False, inputs: int | None =
         same = len(shapes) if inputs is None else inputs
         for d in range(len(shapes[0])):
             if d not in inside:
-                yield Cut(tuple(d if i < same else None for i in range(len(shapes))), (d,) * outputs)
+                yield Cut(
+                    tuple(d if i < same else None for i in range(len(shapes))), (d,) * outputs
+                )
         if sums:
             yield Cut(("sum",) * len(shapes), ("sum",) * outputs)
+        if first_sums:
+            yield Cut(("sum", *(None,) * (len(shapes) - 1)), ("sum",) * outputs)
 
     return cuts
 

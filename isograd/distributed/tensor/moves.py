@@ -172,9 +172,7 @@ def all_pieces(x: Any) -> list[Any]:
     out = xp.empty(sum(counts), mine.dtype)
     mesh.communicator.all_gather(out, mine, splits=splits)
     ends = np.cumsum(counts)
-    return [
-        out[end - n : end].reshape(s) for end, n, s in zip(ends, counts, shapes, strict=True)
-    ]
+    return [out[end - n : end].reshape(s) for end, n, s in zip(ends, counts, shapes, strict=True)]
 
 
 # -- exchanging parts

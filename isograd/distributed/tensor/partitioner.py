@@ -15,21 +15,24 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from isograd.distributed.tensor import moves, sharded
 from isograd.distributed.tensor.layout import Layout
 from isograd.distributed.tensor.mesh import DeviceMesh
 from isograd.distributed.tensor.placement import Partial, Placement, Replicate, Shard
 from isograd.distributed.tensor.sharded import ShardedArray
 from isograd.tensor.core import Tensor, wrap
-from isograd.tensor.cuts import Cut, Place
+from isograd.tensor.cuts import Cut, Place, Seen
 from isograd.tensor.door import link_view, looks_into, mode, run_forward
 from isograd.tensor.primitive import Primitive
 
-__all__ = ["COMPOSED", "composed", "run"]
+__all__ = ["COMPOSED", "composed", "counts_of", "run"]
 
 _LATENCY = 4096.0  # bytes that could have been moved while a message is on its way
 _VOLATILE = ("seed", "draw")  # params that change at every call and decide nothing
 _MOST_PLANS = 8192
+_SEQUENCES = (tuple, list)
 
 _plans: dict[Any, Plan] = {}
 _warned: set[str] = set()
@@ -117,11 +120,12 @@ def _plan(primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -
         if isinstance(t, Tensor):
             a = t._array
             parts.append(a.layout if a.__class__ is ShardedArray else a.shape)
+            parts.append(a.dtype.char)
         else:
             parts.append(t is None)
     for name, value in params.items():
         if name not in _VOLATILE:
-            parts.append(value if value.__class__ is not tuple else _frozen_params(value))
+            parts.append(_frozen_params(value) if value.__class__ in _SEQUENCES else value)
     try:
         key = tuple(parts)
         found = _plans.get(key)
@@ -137,9 +141,7 @@ def _plan(primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -
 class Plan:
     """How one operation on inputs of known layouts is run."""
 
-    def __init__(
-        self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]
-    ) -> None:
+    def __init__(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> None:
         arrays = [t._array if isinstance(t, Tensor) else None for t in inputs]
         layouts = [a.layout for a in arrays if isinstance(a, ShardedArray)]
         self.mesh: DeviceMesh = layouts[0].mesh
@@ -149,7 +151,7 @@ class Plan:
                     f"{primitive.name}: expected tensors on one mesh, got {layout.mesh!r} and "
                     f"{self.mesh!r}; bring one over with full_tensor()"
                 )
-        self.shapes = tuple(() if a is None else tuple(a.shape) for a in arrays)
+        self.shapes = tuple(_seen(a) for a in arrays)
         self.sizes = [0 if a is None else int(a.size) * int(a.dtype.itemsize) for a in arrays]
         self.layouts: list[Layout | None] = [
             None if a is None
@@ -197,7 +199,9 @@ class Plan:
         parts = self.mesh.shape[m]
         lengths = None
         partial = False
-        for need, layout, size in zip(cut.ins, self.layouts, self.sizes, strict=True):
+        for i, (need, layout, size) in enumerate(
+            zip(cut.ins, self.layouts, self.sizes, strict=True)
+        ):
             if layout is None:
                 if need is not None:
                     return float("inf")
@@ -219,10 +223,11 @@ class Plan:
                     cost += _LATENCY + 2 * size
             elif isinstance(p, Shard):
                 found = layout.lengths_of(need) if p.dim == need else None
-                if found is None or any(n % cut.per for n in found) or lengths not in (None, found):
+                units = None if found is None else _units(cut, i, found)
+                if units is None or lengths not in (None, units):
                     cost += _LATENCY + size / parts
                 else:
-                    lengths = found
+                    lengths = units
             elif isinstance(p, Partial):
                 cost += _LATENCY + 2 * size
             if isinstance(need, int) and layout.shape[need] == 0:
@@ -249,7 +254,7 @@ class Plan:
                 continue
             needs = [None if cut is None else cut.ins[i] for cut in self.cuts]
             known = {
-                cut.ins[i]: lengths
+                cut.ins[i]: tuple(n * cut.width(i) for n in lengths)
                 for cut, lengths in self.lengths.items()
                 if isinstance(cut.ins[i], int)
             }
@@ -261,17 +266,18 @@ class Plan:
         self.counted = any(cut is not None and cut.counted for cut in self.cuts)
 
     def _lengths(self, cut: Cut, dims: tuple[int, ...]) -> tuple[int, ...]:
-        """The parts' lengths: of the largest input that is already cut so."""
+        """The parts' lengths in units: of the largest input that is already cut so."""
         order = sorted(range(len(self.sizes)), key=lambda i: -self.sizes[i])
         fallback = 0
         for i in order:
             need, layout = cut.ins[i], self.layouts[i]
             if isinstance(need, int) and layout is not None:
-                fallback = fallback or layout.shape[need]
+                fallback = fallback or layout.shape[need] // cut.width(i)
                 found = layout.lengths_of(need)
                 if found is not None and layout.cutters(need) == dims:
-                    if not any(n % cut.per for n in found):
-                        return found
+                    units = _units(cut, i, found)
+                    if units is not None:
+                        return units
         parts = 1
         for m in dims:
             parts *= self.mesh.shape[m]
@@ -334,9 +340,14 @@ class Plan:
                 continue
             a = t._array
             if a.__class__ is ShardedArray:
-                columns.append(a.pieces if layout is target or layout == target
-                               else moves.placed(a, target).pieces)  # fmt: skip
                 xp = xp or a.backend.xp
+                if a.layout != target:
+                    if a.layout.partial and mesh.ndim == 1 and not target.partial:
+                        a.whole()  # complete from now on: others may want it, too
+                    if a.layout != target:
+                        columns.append(moves.placed(a, target).pieces)
+                        continue
+                columns.append(a.pieces)
             elif layout == target:
                 columns.append([a] * mesh.count)
             else:
@@ -354,7 +365,7 @@ class Plan:
                 rows.append(self._run_empty(xp, primitive, arguments, params, k))
                 continue
             made = run_forward(xp, primitive, arguments, mine)
-            rows.append([made] if primitive.outputs == 1 else list(made))
+            rows.append(_arrays([made] if primitive.outputs == 1 else made))
         return self._collected(rows)
 
     def _run_empty(
@@ -371,14 +382,14 @@ class Plan:
             for cut in self.groups:
                 d = cut.ins[i]
                 if isinstance(d, int) and shape[d] == 0:
-                    shape[d] = cut.per
+                    shape[d] = cut.per * cut.width(i)
             shapes[i] = tuple(shape)
             full.append(a if tuple(shape) == a.shape else xp.zeros(shape, a.dtype))
         for cut in self.groups:
             if cut.localize is not None:
                 params = cut.localize(params, shapes, place)
         made = run_forward(xp, primitive, full, params)
-        results = [made] if primitive.outputs == 1 else list(made)
+        results = _arrays([made] if primitive.outputs == 1 else made)
         out = []
         for o, r in enumerate(results):
             for cut in self.groups:
@@ -403,9 +414,7 @@ class Plan:
             ]
         if self.outs is None or self.counted:
             self.outs = [self._out_layout(o, rows) for o in range(len(rows[0]))]
-        return [
-            self._out(layout, [row[o] for row in rows]) for o, layout in enumerate(self.outs)
-        ]
+        return [self._out(layout, [row[o] for row in rows]) for o, layout in enumerate(self.outs)]
 
     def _out(self, layout: Layout, pieces: list[Any]) -> Any:
         if layout.replicated and self.mesh.implicit:
@@ -423,9 +432,9 @@ class Plan:
             if not isinstance(to, int):
                 continue
             if cut.counted:
-                known[to] = self._counts([row[o].shape[to] for row in rows])
+                known[to] = counts_of(self.mesh, [row[o].shape[to] for row in rows])
             else:
-                known[to] = tuple(n * cut.times // cut.per for n in lengths)
+                known[to] = tuple(cut.out_length(o, n) for n in lengths)
             shape[to] = sum(known[to])
         layout = Layout(self.mesh, tuple(shape), placements, known)
         for k, row in enumerate(rows):
@@ -437,16 +446,38 @@ class Plan:
                 )
         return layout
 
-    def _counts(self, own: list[int]) -> tuple[int, ...]:
-        """The lengths at all positions, from those at the own ones."""
-        comm = self.mesh.communicator
-        if comm is None:
-            return tuple(own)
-        texts = comm.exchange_bytes(" ".join(map(str, own)).encode())
-        return tuple(int(n) for text in texts for n in text.split())
+
+def counts_of(mesh: DeviceMesh, own: list[int]) -> tuple[int, ...]:
+    """A number per position, from those of the own ones; a small exchange."""
+    comm = mesh.communicator
+    if comm is None:
+        return tuple(own)
+    texts = comm.exchange_bytes(" ".join(map(str, own)).encode())
+    return tuple(int(n) for text in texts for n in text.split())
 
 
 _MISSING = object()
+
+
+def _seen(array: Any) -> Seen:
+    if array is None:
+        return Seen()
+    made = Seen(array.shape)
+    made.kind = array.dtype.kind
+    return made
+
+
+def _units(cut: Cut, i: int, lengths: tuple[int, ...]) -> tuple[int, ...] | None:
+    """An input's lengths in units of the cut; None if they are no multiples."""
+    width = cut.width(i)
+    if any(n % (width * cut.per) for n in lengths):
+        return None
+    return lengths if width == 1 else tuple(n // width for n in lengths)
+
+
+def _arrays(made: Sequence[Any]) -> list[Any]:
+    """Results as arrays: NumPy's reductions to a single number give scalars."""
+    return [np.asarray(r) if isinstance(r, np.generic) else r for r in made]
 
 
 def _at(outs: tuple[Any, ...], o: int) -> Any:

@@ -40,7 +40,6 @@ class ShardedArray(SpreadArray):
     __slots__ = ("layout", "pending", "pieces")
 
     __array_priority__ = 2000  # NumPy's operators leave the work to ours
-    __array_ufunc__ = None
 
     def __init__(self, layout: Layout, pieces: Sequence[Any]) -> None:
         self.layout = layout

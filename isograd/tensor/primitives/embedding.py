@@ -9,6 +9,7 @@ import numpy as np
 
 from isograd.tensor.accumulate import accumulate
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import Cut
 from isograd.tensor.door import apply
 from isograd.tensor.primitive import Primitive
 
@@ -75,6 +76,10 @@ _embedding: Primitive = Primitive(
             by_frequency=by_frequency,
         )
     },
+    cuts=lambda params, weight, index: [
+        *(Cut((None, d), (d,)) for d in range(len(index))),
+        Cut((1, None), (len(index),)), Cut(("sum", None), ("sum",)),
+    ],
     samples=lambda make: [((make(4, 2), _rows(make)), {"padding": -1, "by_frequency": False})],
     doc="Rows of a table by number.",
 )
@@ -82,6 +87,10 @@ _embedding_backward: Primitive = Primitive(
     "embedding_backward",
     _backward_forward,
     vjp={"g": lambda g, index, padding, by_frequency: _regather(g, index, padding, by_frequency)},
+    cuts=lambda params, g, index: [
+        Cut((len(index), None), (1,)), Cut(("sum", None), ("sum",)),
+        *(Cut((d, d), ("sum",)) for d in range(len(index)) if not params["by_frequency"]),
+    ],
     samples=lambda make: [
         ((make(2, 3, 2), _rows(make)), {"rows": 4, "padding": -1, "by_frequency": False}),
         ((make(2, 3, 2), _rows(make)), {"rows": 4, "padding": 1, "by_frequency": True}),

@@ -15,10 +15,11 @@ import numpy as np
 
 from isograd.tensor.accumulate import accumulate, check_bounds
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import Cut, local_shape
 from isograd.tensor.door import apply
 from isograd.tensor.primitive import Primitive
 
-__all__ = ["index", "key_of", "part", "put", "put_at"]
+__all__ = ["index", "key_of", "part", "put", "put_at", "sources"]
 
 # -- views
 
@@ -36,6 +37,48 @@ def _slice_samples(make: Any) -> Any:
     ]
 
 
+def sources(index: tuple[Any, ...], rank: int) -> list[tuple[int | None, Any]]:
+    """Per dimension of the result, or integer of the index: (dimension of x, its item)."""
+    used = sum(1 for i in index if i is not None and i is not Ellipsis)
+    out: list[tuple[int | None, Any]] = []
+    d = 0
+    for item in index:
+        if item is None:
+            out.append((None, None))
+        elif item is Ellipsis:
+            for _ in range(rank - used):
+                out.append((d, slice(None)))
+                d += 1
+        else:
+            out.append((d, item))
+            d += 1
+    return out
+
+
+def _whole_dims(index: tuple[Any, ...], x: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Pairs (dimension of x, of the result) that an index leaves whole."""
+    pairs = []
+    at = 0
+    for d, item in sources(index, len(x)):
+        if isinstance(item, int):
+            continue
+        if d is not None and item == slice(None):
+            pairs.append((d, at))
+        at += 1
+    return pairs
+
+
+def _slice_cuts(params: Any, x: Any) -> list[Cut]:
+    pairs = _whole_dims(params["index"], x)
+    return [*(Cut((d,), (o,)) for d, o in pairs), Cut(("sum",), ("sum",))]
+
+
+def _slice_backward_cuts(params: Any, g: Any) -> list[Cut]:
+    pairs = _whole_dims(params["index"], params["shape"])
+    cuts = [Cut((o,), (d,), local_shape("shape", d, dim=o)) for d, o in pairs]
+    return [*cuts, Cut(("sum",), ("sum",))]
+
+
 _slice: Primitive = Primitive(
     "slice",
     lambda xp, x, *, index: x[index],
@@ -43,6 +86,7 @@ _slice: Primitive = Primitive(
         "x": lambda g, x_shape, index: apply(_slice_backward, g, index=index, shape=tuple(x_shape))
     },
     view=True,
+    cuts=_slice_cuts,
     samples=_slice_samples,
     doc="The view that a tuple of integers, slices and None selects; it ends in ``...``.",
 )
@@ -50,6 +94,7 @@ _slice_backward: Primitive = Primitive(
     "slice_backward",
     _slice_backward_forward,
     vjp={"g": lambda g, index: apply(_slice, g, index=index)},
+    cuts=_slice_backward_cuts,
     samples=lambda make: [
         ((make(2, 2),), {"index": (slice(1, 3), slice(0, 3, 2)), "shape": (3, 4)}),
     ],
@@ -198,6 +243,72 @@ def _rest(indices: Any) -> tuple[None, ...]:
     return (None,) * len(indices)
 
 
+class _Seen:
+    """Where the picked elements and the other dimensions stand in the result."""
+
+    def __init__(self, x: Any, indices: Any, dims: tuple[int, ...]) -> None:
+        self.mask = indices[0].kind == "b"
+        if self.mask:
+            self.picked: tuple[int, ...] = (-1,)
+            taken = range(dims[0], dims[0] + len(indices[0]))
+            self.at = dims[0]
+        else:
+            self.picked = np.broadcast_shapes(*indices)
+            taken = range(0)
+            adjacent = dims[-1] - dims[0] + 1 == len(dims)
+            self.at = dims[0] if adjacent else 0
+        gone = set(taken) or set(dims)
+        rest = [d for d in range(len(x)) if d not in gone]
+        before = [d for d in rest if d < dims[0]] if self.at else []
+        order: list[int | None] = [*before, *[None] * len(self.picked),
+                                   *[d for d in rest if d not in before]]  # fmt: skip
+        self.rest = [(d, o) for o, d in enumerate(order) if d is not None]
+
+    def picks(self, indices: Any) -> list[tuple[tuple[int | None, ...], int]]:
+        """Per dimension of the picked elements: where each index is cut, and the result."""
+        out = []
+        rank = len(self.picked)
+        for d, n in enumerate(self.picked):
+            ins = []
+            for i in indices:
+                at = d - rank + len(i)
+                ins.append(at if at >= 0 and i[at] == n else None)
+            out.append((tuple(ins), self.at + d))
+        return out
+
+
+def _index_cuts(params: Any, x: Any, *indices: Any) -> list[Cut]:
+    seen, none = _Seen(x, indices, params["dims"]), (None,) * len(indices)
+    cuts = [Cut((d, *none), (o,)) for d, o in seen.rest]
+    if seen.mask:
+        cuts.append(Cut((params["dims"][0], 0), (seen.at,), counted=True))
+    else:
+        cuts += [Cut((None, *ins), (o,)) for ins, o in seen.picks(indices)]
+    return [*cuts, Cut(("sum", *none), ("sum",))]
+
+
+def _index_backward_cuts(params: Any, g: Any, *indices: Any) -> list[Cut]:
+    shape, none = params["shape"], (None,) * len(indices)
+    seen = _Seen(shape, indices, params["dims"])
+    cuts = [Cut((o, *none), (d,), local_shape("shape", d, dim=o)) for d, o in seen.rest]
+    if not seen.mask:
+        cuts += [Cut((o, *ins), ("sum",)) for ins, o in seen.picks(indices)]
+    return [*cuts, Cut(("sum", *none), ("sum",))]
+
+
+def _index_put_cuts(params: Any, x: Any, values: Any, *indices: Any) -> list[Cut]:
+    seen, none = _Seen(x, indices, params["dims"]), (None,) * len(indices)
+    rank = len(x) - (len(indices[0]) if seen.mask else len(params["dims"])) + len(seen.picked)
+    cuts = []
+    for d, o in seen.rest:
+        at = o - rank + len(values)
+        full = at >= 0 and values[at] == x[d]
+        cuts.append(Cut((d, at if full else None, *none), (d,)))
+    if seen.mask and math.prod(values) == 1:
+        cuts.append(Cut((params["dims"][0], None, 0), (params["dims"][0],)))
+    return cuts
+
+
 _index: Primitive = Primitive(
     "index",
     _index_forward,
@@ -205,6 +316,7 @@ _index: Primitive = Primitive(
         apply(_index_backward, g, *indices, dims=dims, shape=tuple(x_shape)),
         *_rest(indices),
     ),
+    cuts=_index_cuts,
     samples=_index_samples,
     doc="The elements that integer tensors, or one boolean mask, pick along ``dims``.",
 )
@@ -213,6 +325,7 @@ _index_backward: Primitive = Primitive(
     _index_backward_forward,
     vjp_all=lambda g, indices, dims: (apply(_index, g, *indices, dims=dims), *_rest(indices)),
     low_precision=True,
+    cuts=_index_backward_cuts,
     samples=_index_backward_samples,
     doc="Zeros with values added at the picked elements.",
 )
@@ -235,6 +348,7 @@ _index_put: Primitive = Primitive(
     _index_put_forward,
     vjp_all=_index_put_vjp,
     low_precision=True,
+    cuts=_index_put_cuts,
     samples=_index_put_samples,
     doc="A copy with ``values`` written, or added, at the picked elements.",
 )

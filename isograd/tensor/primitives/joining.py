@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import Cut
 from isograd.tensor.door import apply
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.primitives.parts import split
@@ -22,6 +23,7 @@ __all__ = [
     "dstack",
     "hstack",
     "stack",
+    "unstack",
     "vstack",
 ]
 
@@ -30,9 +32,59 @@ _cat = Primitive(
     "cat",
     lambda xp, *xs, dim: xp.concatenate(xs, axis=dim),
     vjp_all=lambda g, xs_shapes, dim: split(g, [s[dim] for s in xs_shapes], dim),
+    cuts=lambda params, *xs: [
+        *(Cut((d,) * len(xs), (d,)) for d in range(len(xs[0])) if d != params["dim"]),
+        Cut(("sum",) * len(xs), ("sum",)),
+    ],
     samples=lambda make: [((make(2, 3), make(4, 3)), {"dim": 0})],
     doc="Tensors joined along a dimension.",
 )
+
+
+def _unstacked(xp: Any, x: Any, *, dim: int) -> tuple[Any, ...]:
+    return tuple(x if dim == 0 else xp.moveaxis(x, dim, 0))
+
+
+def _restacked(gs: Any, x_shape: Any, dim: int) -> tuple[Tensor]:
+    like = next(g for g in gs if g is not None)
+    parts = [like.new_zeros(like.shape) if g is None else g for g in gs]
+    return (apply(_stack, *parts, dim=dim),)
+
+
+def _stack_cuts(params: Any, *xs: Any) -> list[Cut]:
+    dim = params["dim"]
+    cuts = [Cut((d,) * len(xs), (d + (d >= dim),)) for d in range(len(xs[0]))]
+    return [*cuts, Cut(("sum",) * len(xs), ("sum",))]
+
+
+def _unstack_cuts(params: Any, x: Any) -> list[Cut]:
+    dim, n = params["dim"], x[params["dim"]]
+    cuts = [Cut((d,), (d - (d > dim),) * n) for d in range(len(x)) if d != dim]
+    return [*cuts, Cut(("sum",), ("sum",) * n)]
+
+
+_stack: Primitive = Primitive(
+    "stack",
+    lambda xp, *xs, dim: xp.stack(xs, axis=dim),
+    vjp_all=lambda g, dim: apply(_unstack, g, dim=dim),
+    cuts=_stack_cuts,
+    samples=lambda make: [((make(2, 3), make(2, 3)), {"dim": 0}), ((make(2), make(2)), {"dim": 1})],
+    doc="Tensors of one shape joined along a new dimension.",
+)
+_unstack: Primitive = Primitive(
+    "unstack",
+    _unstacked,
+    vjp_all=_restacked,
+    outputs=0,
+    cuts=_unstack_cuts,
+    samples=lambda make: [((make(3, 2),), {"dim": 0}), ((make(3, 2),), {"dim": 1})],
+    doc="All slices along a dimension; their gradients are joined instead of added as padded ones.",
+)
+
+
+def unstack(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """All slices along ``dim``, not to be written to; a view each."""
+    return apply(_unstack, x, dim=dim)
 
 
 @public("concat", "concatenate", method=False, out="strict")
@@ -90,7 +142,9 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
                 f"{list(x.shape)} at entry {i}"
             )
     dim = wrap_dim(dim, len(shape) + 1, "stack")
-    return cat([unsqueeze(x, dim) for x in listed], dim)
+    if any(x.dtype is not listed[0].dtype for x in listed):
+        return cat([unsqueeze(x, dim) for x in listed], dim)
+    return apply(_stack, *listed, dim=dim)
 
 
 def _at_least(n: int) -> Any:

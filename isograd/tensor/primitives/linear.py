@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import Cut
 from isograd.tensor.door import apply
 from isograd.tensor.dtypes import is_low_precision
 from isograd.tensor.primitive import PRIMITIVES, Primitive, Sample
@@ -47,6 +48,16 @@ def _samples(make: Any) -> list[Sample]:
     ]
 
 
+def _cuts(params: Any, x: Any, weight: Any, bias: Any) -> list[Cut]:
+    last = len(x) - 1
+    cuts = [Cut((d, None, None), (d,)) for d in range(last)]
+    cuts.append(Cut((None, 0, 0 if bias else None), (last,)))
+    if not bias:  # every part would add it
+        cuts += [Cut((last, 1, None), ("sum",)), Cut(("sum", None, None), ("sum",)),
+                 Cut((None, "sum", None), ("sum",))]  # fmt: skip
+    return cuts
+
+
 _linear: Primitive = Primitive(
     "linear",
     _forward,
@@ -55,6 +66,7 @@ _linear: Primitive = Primitive(
         "weight": lambda g, x: _weight_gradient(g, x),
         "bias": lambda g: g.sum(tuple(range(g.ndim - 1))) if g.ndim > 1 else g,
     },
+    cuts=_cuts,
     samples=_samples,
     doc="``x @ weight.T + bias``.",
 )

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import Cut
 from isograd.tensor.door import apply
 from isograd.tensor.dtypes import is_low_precision
 from isograd.tensor.inplace import recording
@@ -190,12 +191,67 @@ def _by_operations(
     return (dx.expand(view.shape).reshape(x.shape) if needs[0] else None), dw, db
 
 
-def _record(name: str, geometry: Geometry, samples: Callable[..., list[Sample]], doc: str) -> Any:
+# -- how they are cut: rows and groups along the batch; channels of the whole batch apart
+
+Ways = Callable[..., list[Cut]]
+
+
+def _inner_rows(x: Ints, span: int) -> int:
+    return math.prod(x[1 : len(x) - span])
+
+
+def _row_cuts(params: Any, x: Ints, w: Ints, b: Ints) -> list[Cut]:
+    if len(x) <= params["span"]:
+        return []
+    rows = _inner_rows(x, params["span"])
+    return [Cut((0, None, None), (0, 0, 0), times=(1, rows, rows))]
+
+
+def _row_backward_cuts(params: Any, g: Ints, x: Ints, w: Ints, mean: Ints, rstd: Ints) -> list[Cut]:
+    if len(x) <= params["span"]:
+        return []
+    rows = _inner_rows(x, params["span"])
+    return [_backward_cut(params, (1, 1, 1, rows, rows))]
+
+
+def _backward_cut(params: Any, widths: Ints) -> Cut:
+    """By the batch: the weight's and the bias's gradients are sums."""
+    dx = 0 if params["needs"][0] else "sum"  # not asked for: nothing, in whatever way
+    return Cut((0, 0, None, 0, 0), (dx, "sum", "sum"), widths=widths)
+
+
+def _group_cuts(params: Any, x: Ints, w: Ints, b: Ints) -> list[Cut]:
+    groups = params["span"]
+    return [Cut((0, None, None), (0, 0, 0), times=(1, groups, groups))]
+
+
+def _group_backward_cuts(
+    params: Any, g: Ints, x: Ints, w: Ints, mean: Ints, rstd: Ints
+) -> list[Cut]:
+    return [_backward_cut(params, (1, 1, 1, params["span"], params["span"]))]
+
+
+def _channel_cuts(params: Any, x: Ints, w: Ints, b: Ints) -> list[Cut]:
+    return [Cut((1, 0 if w else None, 0 if b else None), (1, 0, 0))]
+
+
+def _channel_backward_cuts(
+    params: Any, g: Ints, x: Ints, w: Ints, mean: Ints, rstd: Ints
+) -> list[Cut]:
+    outs = tuple(d if need else "sum" for d, need in zip((1, 0, 0), params["needs"], strict=True))
+    return [Cut((1, 1, 0 if w else None, 0, 0), outs)]
+
+
+def _record(
+    name: str, geometry: Geometry, samples: Callable[..., list[Sample]], doc: str,
+    cuts: Ways, backward_cuts: Ways,
+) -> Any:  # fmt: skip
     backward = Primitive(
         f"{name}_backward",
         _normalizer_backward(geometry),
         outputs=3,
         nondifferentiable=True,
+        cuts=backward_cuts,
         doc=f"Gradients of the input, weight and bias of {name}, in a few passes.",
     )
     return Primitive(
@@ -203,6 +259,7 @@ def _record(name: str, geometry: Geometry, samples: Callable[..., list[Sample]],
         _normalizer(geometry),
         vjp_all=_vjp(geometry, lambda: backward),
         outputs=3,
+        cuts=cuts,
         samples=samples,
         doc=doc,
     )
@@ -217,6 +274,8 @@ _layer = _record(
         ((make(3, 4), None, None), {"span": 1, "eps": 1e-5}),
     ],
     "Normalisation over the last ``span`` dimensions: (out, mean, 1 / std).",
+    _row_cuts,
+    _row_backward_cuts,
 )
 _group = _record(
     "group_norm",
@@ -226,6 +285,8 @@ _group = _record(
         ((make(2, 4, 3), None, None), {"span": 4, "eps": 1e-5}),
     ],
     "Normalisation over each of ``span`` groups of channels: (out, mean, 1 / std).",
+    _group_cuts,
+    _group_backward_cuts,
 )
 _batch = _record(
     "batch_norm",
@@ -235,6 +296,8 @@ _batch = _record(
         ((make(3, 2, 2, 2), None, make(2)), {"span": 0, "eps": 1e-5}),
     ],
     "Normalisation of every channel over the batch: (out, mean, 1 / std).",
+    _channel_cuts,
+    _channel_backward_cuts,
 )
 
 
@@ -329,6 +392,10 @@ _rms_backward_record = Primitive(
     _rms_backward,
     outputs=2,
     nondifferentiable=True,
+    cuts=lambda params, g, x, w, rstd: [
+        Cut((0, 0, None, 0), (0 if params["needs"][0] else "sum", "sum"),
+            widths=(1, 1, 1, _inner_rows(x, params["dims"])))
+    ] if len(x) > params["dims"] else [],
     doc="Gradients of the input and weight of rms_norm, in a few passes.",
 )
 _rms_record = Primitive(
@@ -336,6 +403,9 @@ _rms_record = Primitive(
     _rms,
     vjp_all=_rms_vjp,
     outputs=2,
+    cuts=lambda params, x, w: [
+        Cut((0, None), (0, 0), times=(1, _inner_rows(x, params["dims"])))
+    ] if len(x) > params["dims"] else [],
     samples=lambda make: [
         ((make(3, 4), make(4)), {"dims": 1, "eps": 1e-5}),
         ((make(2, 2, 3), None), {"dims": 2, "eps": 0.1}),

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import Cut
 from isograd.tensor.door import apply
 from isograd.tensor.dtypes import is_low_precision
 from isograd.tensor.primitive import Primitive, Sample
@@ -57,6 +58,7 @@ _matmul = Primitive(
     _matmul_forward,
     vjp={"x": lambda g, y, x_shape: _grad_left(g, y, x_shape),
          "y": lambda g, x, y_shape: _grad_right(g, x, y_shape)},
+    cuts=lambda params, x, y: _matmul_cuts(params, x, y),
     samples=_samples,
     doc="Stacks of matrix products.",
 )  # fmt: skip
@@ -71,6 +73,24 @@ def _grad_right(g: Tensor, x: Tensor, y_shape: Any) -> Tensor:
         x = reshape(x, (-1, x.shape[-1]))
         g = reshape(g, (-1, g.shape[-1]))
     return apply(_matmul, conj(transpose(x, -2, -1)), g)
+
+
+def _matmul_cuts(params: Any, x: Any, y: Any) -> list[Cut]:
+    if len(x) < 2 or len(y) < 2 or x[-1] != y[-2]:
+        return []
+    rank = builtins.max(len(x), len(y))
+    n, m = len(x), len(y)
+    cuts = [Cut((n - 2, None), (rank - 2,)), Cut((None, m - 1), (rank - 1,)),
+            Cut((n - 1, m - 2), ("sum",)), Cut(("sum", None), ("sum",)),
+            Cut((None, "sum"), ("sum",))]  # fmt: skip
+    for d in range(rank - 2):
+        i, j = d - rank + n, d - rank + m
+        size = builtins.max(x[i] if i >= 0 else 1, y[j] if j >= 0 else 1)
+        ins = [
+            at if at >= 0 and shape[at] == size else None for at, shape in ((i, x), (j, y))
+        ]  # fmt: skip
+        cuts.append(Cut(tuple(ins), (d,)))
+    return cuts
 
 
 def _same_dtype(name: str, a: Tensor, b: Tensor) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import Cut
 from isograd.tensor.door import apply
 from isograd.tensor.primitive import PRIMITIVES, Primitive
 from isograd.tensor.primitives.shape import cat
@@ -40,6 +41,10 @@ _steps = Primitive(
     _cut,
     vjp_all=_rejoin,
     outputs=0,
+    cuts=lambda params, x: [
+        *(Cut((d,), (d,) * len(params["sizes"])) for d in range(1, len(x))),
+        Cut(("sum",), ("sum",) * len(params["sizes"])),
+    ],
     samples=lambda make: [((make(5, 3),), {"sizes": [2, 2, 1]})],
     doc="Runs of rows; their gradients are joined in one piece instead of added as padded ones.",
 )
@@ -124,6 +129,15 @@ def _lstm_second(gs: Any, dh: Tensor, dc: Tensor, z: Tensor, c: Tensor) -> Any:
     return u * o * st + v * t, u, cat([gi, gf, gg, go], -1), total * af * sf + dnew * f
 
 
+def _cell_cuts(outputs: int) -> Any:
+    """All dimensions of equal ranks but the last, in which the gates lie side by side."""
+    return lambda params, *xs: [
+        Cut((d,) * len(xs), (d,) * outputs)
+        for d in range(len(xs[0]) - 1)
+        if all(len(x) == len(xs[0]) for x in xs)
+    ]
+
+
 def _cell_samples(make: Any) -> Any:
     return [((make(2, 3), make(2, 3), make(2, 12), make(2, 3)), {})]
 
@@ -134,6 +148,7 @@ _lstm_backward: Primitive = Primitive(
     vjp_all=_lstm_second,
     outputs=2,
     low_precision=True,
+    cuts=_cell_cuts(2),
     samples=_cell_samples,
     doc="The gradients of one LSTM step.",
 )
@@ -152,6 +167,7 @@ _lstm: Primitive = Primitive(
     vjp_all=_lstm_vjp,
     outputs=2,
     low_precision=True,
+    cuts=_cell_cuts(2),
     samples=lambda make: [((make(2, 12), make(2, 3)), {})],
     doc="Hidden and cell state after one LSTM step, from gates and cell state.",
 )
@@ -191,6 +207,7 @@ _gru: Primitive = Primitive(
     _gru_forward,
     vjp_all=_gru_gradient,
     low_precision=True,
+    cuts=_cell_cuts(1),
     samples=lambda make: [((make(2, 9), make(2, 9), make(2, 3)), {})],
     doc="Hidden state after one GRU step, from the products of input and hidden state.",
 )

@@ -13,6 +13,7 @@ from typing import Any
 
 from isograd.tensor import dtypes
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import reduction
 from isograd.tensor.door import apply
 from isograd.tensor.dtypes import dtype as DType
 from isograd.tensor.dtypes import get_default_dtype
@@ -72,6 +73,7 @@ _sum = Primitive(
     lambda xp, x, *, dims, keepdim: xp.sum(x, axis=dims, keepdims=keepdim),
     vjp={"x": _spread},
     low_precision=True,
+    cuts=reduction(),
     samples=two_samples,
     doc="Sum over dimensions.",
 )
@@ -128,17 +130,20 @@ def count_along(shape: Sequence[int], dims: Sequence[int]) -> int:
 
 _mean = Primitive(
     "mean",
-    lambda xp, x, *, dims, keepdim: _mean_forward(xp, x, dims, keepdim),
+    lambda xp, x, *, dims, keepdim, count=None: _mean_forward(xp, x, dims, keepdim, count),
     vjp={"x": lambda g, x_shape, dims, keepdim: _spread(
         g / builtins.max(1, count_along(x_shape, dims)), x_shape, dims, keepdim)},
     low_precision=True,
+    cuts=reduction(localize=lambda params, shapes, place: {
+        **params, "count": count_along(place.shapes[0], params["dims"])}),
     samples=two_samples,
     doc="Mean over dimensions.",
 )  # fmt: skip
 
 
-def _mean_forward(xp: Any, x: Any, dims: Any, keepdim: bool) -> Any:
-    count = count_along(x.shape, dims)
+def _mean_forward(xp: Any, x: Any, dims: Any, keepdim: bool, count: int | None) -> Any:
+    """``count``: of how many elements the mean is, if this is only a part of them."""
+    count = count_along(x.shape, dims) if count is None else count
     total = xp.sum(x, axis=dims, keepdims=keepdim)
     return xp.true_divide(total, x.dtype.type(count))
 
@@ -182,5 +187,5 @@ def _logsumexp_vjp(g: Tensor, out: Tensor, x: Tensor, dims: Any, keepdim: bool) 
 
 _logsumexp = Primitive(
     "logsumexp", _logsumexp_forward, vjp={"x": _logsumexp_vjp}, low_precision=True,
-    samples=two_samples, doc="Logarithm of a sum of exponentials.",
+    cuts=reduction(None), samples=two_samples, doc="Logarithm of a sum of exponentials.",
 )  # fmt: skip

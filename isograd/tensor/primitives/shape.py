@@ -20,6 +20,7 @@ from isograd.tensor.primitives.joining import column_stack as column_stack
 from isograd.tensor.primitives.joining import dstack as dstack
 from isograd.tensor.primitives.joining import hstack as hstack
 from isograd.tensor.primitives.joining import stack as stack
+from isograd.tensor.primitives.joining import unstack as unstack
 from isograd.tensor.primitives.joining import vstack as vstack
 from isograd.tensor.primitives.parts import chunk as chunk
 from isograd.tensor.primitives.parts import diag as diag

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import Cut, along
 from isograd.tensor.door import apply
 from isograd.tensor.dtypes import dtype as DType
 from isograd.tensor.primitive import Primitive, Sample
@@ -57,6 +58,7 @@ _softmax_backward: Primitive = Primitive(
         ),
     },
     low_precision=True,
+    cuts=along("dim", first_sums=True),
     samples=_gradient_samples,
     doc="The gradient of softmax, from its output.",
 )
@@ -65,6 +67,7 @@ _softmax: Primitive = Primitive(
     _softmax_forward,
     vjp={"x": lambda g, out, dim: apply(_softmax_backward, g, out, dim=dim)},
     low_precision=True,
+    cuts=along("dim"),
     samples=_samples,
     doc="Exponentials along a dimension, divided by their sum.",
 )
@@ -95,6 +98,7 @@ _log_softmax_backward: Primitive = Primitive(
         "y": lambda g, dy, y, dim: -g * exp(y) * dy.sum(dim, keepdim=True),
     },
     low_precision=True,
+    cuts=along("dim", first_sums=True),
     samples=_gradient_samples,
     doc="The gradient of log_softmax, from its output.",
 )
@@ -103,6 +107,7 @@ _log_softmax: Primitive = Primitive(
     _log_softmax_forward,
     vjp={"x": lambda g, out, dim: apply(_log_softmax_backward, g, out, dim=dim)},
     low_precision=True,
+    cuts=along("dim"),
     samples=_samples,
     doc="Logarithm of softmax.",
 )
@@ -174,6 +179,15 @@ def _attention_softmax_forward(xp: Any, x: Any, mask: Any, *, scale: float, caus
     return out
 
 
+def _attention_cuts(params: Any, x: Any, mask: Any) -> list[Cut]:
+    rank = len(x)
+    cuts = []
+    for d in range(rank - 2 if params["causal"] else rank - 1):
+        at = d - rank + len(mask)
+        cuts.append(Cut((d, at if at >= 0 and mask[at] == x[d] else None), (d,)))
+    return cuts
+
+
 _attention_softmax: Primitive = Primitive(
     "attention_softmax",
     _attention_softmax_forward,
@@ -182,6 +196,7 @@ _attention_softmax: Primitive = Primitive(
         "mask": lambda g, out: apply(_softmax_backward, g, out, dim=-1),
     },
     low_precision=True,
+    cuts=_attention_cuts,
     samples=lambda make: [
         ((make(2, 3, 4), make(3, 4)), {"scale": 0.5, "causal": False}),
         ((make(2, 3, 4), make(3, 4) > -1.5), {"scale": 1.0, "causal": False}),

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import Cut, local_shape, reshaped
 from isograd.tensor.door import apply
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.public import public
@@ -105,6 +106,7 @@ _reshape: Primitive = Primitive(
     lambda xp, x, *, shape: x.reshape(shape),
     vjp={"x": lambda g, x_shape: apply(_reshape, g, shape=x_shape)},
     view=True,
+    cuts=reshaped,
     samples=lambda make: [((make(3, 4),), {"shape": (2, 6)})],
     doc="The same elements in another shape; a view where the strides allow it.",
 )
@@ -155,6 +157,7 @@ _view_dtype = Primitive(
     lambda xp, x, *, dtype: x.view(dtype.np),
     view=True,
     nondifferentiable=True,
+    cuts=lambda params, x: [Cut((d,), (d,)) for d in range(len(x) - 1)],
     doc="The same bytes as another dtype.",
 )
 
@@ -214,6 +217,9 @@ _permute: Primitive = Primitive(
     lambda xp, x, *, dims: x.transpose(dims),
     vjp={"x": lambda g, dims: apply(_permute, g, dims=_inverse(dims))},
     view=True,
+    cuts=lambda params, x: [
+        *(Cut((d,), (i,)) for i, d in enumerate(params["dims"])), Cut(("sum",), ("sum",))
+    ],
     samples=lambda make: [((make(2, 3, 4),), {"dims": (2, 0, 1)})],
     doc="The dimensions in another order; always a view.",
 )
@@ -316,6 +322,9 @@ _insert = Primitive(
     lambda xp, x, *, dim: xp.expand_dims(x, dim),
     vjp={"x": lambda g, dim: apply(squeeze_record, g, dims=(dim,))},
     view=True,
+    cuts=lambda params, x: [
+        *(Cut((d,), (d + (d >= params["dim"]),)) for d in range(len(x))), Cut(("sum",), ("sum",))
+    ],
     samples=lambda make: [((make(3, 4),), {"dim": 1})],
     doc="A dimension of length 1 inserted.",
 )
@@ -327,11 +336,17 @@ def _insert_all(g: Tensor, dims: tuple[int, ...]) -> Tensor:
     return g
 
 
+def _unsqueezed(dims: tuple[int, ...], x: tuple[int, ...]) -> list[Cut]:
+    kept = [d for d in range(len(x)) if d not in dims]
+    return [Cut((d,), (i,)) for i, d in enumerate(kept)]
+
+
 squeeze_record: Primitive = Primitive(
     "squeeze",
     lambda xp, x, *, dims: xp.squeeze(x, axis=dims),
     vjp={"x": lambda g, dims: _insert_all(g, dims)},
     view=True,
+    cuts=lambda params, x: [*_unsqueezed(params["dims"], x), Cut(("sum",), ("sum",))],
     samples=lambda make: [((make(3, 1, 4, 1),), {"dims": (1, 3)})],
     doc="Dimensions of length 1 taken away.",
 )
@@ -361,11 +376,21 @@ def _expand_vjp(g: Tensor, x_shape: Any) -> Tensor:
     return sum_to_size(g, x_shape)
 
 
+def _expanded(shape: tuple[int, ...], x: tuple[int, ...]) -> list[Cut]:
+    lead = len(shape) - len(x)
+    return [
+        Cut((d,), (lead + d,), local_shape("shape", lead + d, dim=d))
+        for d, n in enumerate(x)
+        if shape[lead + d] == n
+    ]
+
+
 _expand: Primitive = Primitive(
     "expand",
     _expand_forward,
     vjp={"x": _expand_vjp},
     view=True,
+    cuts=lambda params, x: [*_expanded(params["shape"], x), Cut(("sum",), ("sum",))],
     samples=lambda make: [((make(3, 1),), {"shape": (2, 3, 4)})],
     doc="Broadcast to a larger shape without copying.",
 )

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import Cut
 from isograd.tensor.door import apply
 from isograd.tensor.primitive import Primitive
 
@@ -105,6 +106,13 @@ def _col2im(
     return xp.ascontiguousarray(out[inside(padding, size)])
 
 
+def _channel_cuts(taken: int, made: int) -> Iterable[Cut]:
+    """A channel of the input has ``taken`` rows and makes ``made``."""
+    yield Cut((0,), (0,))
+    yield Cut((1,), (1,), times=made, per=taken)
+    yield Cut(("sum",), ("sum",))
+
+
 _im2col_record: Primitive = Primitive(
     "im2col",
     _im2col,
@@ -118,6 +126,7 @@ _im2col_record: Primitive = Primitive(
         ((make(1, 2, 4, 3),),
          {"kernel": (2, 2), "stride": (2, 1), "padding": (1, 0), "dilation": (1, 1)}),
     ],
+    cuts=lambda params, x: _channel_cuts(1, math.prod(params["kernel"])),
     doc="Windows of (N, C, *S) as columns (N, C * prod(kernel), L).",
 )  # fmt: skip
 _col2im_record: Primitive = Primitive(
@@ -133,6 +142,7 @@ _col2im_record: Primitive = Primitive(
         ((make(1, 8, 6),), {"size": (4, 3), "kernel": (2, 2), "stride": (2, 1),
                             "padding": (1, 0), "dilation": (1, 1)}),
     ],
+    cuts=lambda params, x: _channel_cuts(math.prod(params["kernel"]), 1),
     doc="Columns (N, C * prod(kernel), L) added up where their windows lie in (N, C, *S).",
 )  # fmt: skip
 

@@ -14,12 +14,13 @@ computed in float32 and rounded once.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import Cut, Place
 from isograd.tensor.door import apply
 from isograd.tensor.primitive import Primitive, Sample
 from isograd.tensor.primitives.columns import (
@@ -207,6 +208,57 @@ def _convolution_weight(
     return out.reshape(o, c, *kernel)
 
 
+# -- ways to compute in parts: of the batch, of the channels on either side, of the groups
+
+
+def _fewer_groups(params: dict[str, Any], shapes: Sequence[Ints], place: Place) -> dict[str, Any]:
+    """As many groups as the part's channels make."""
+    return {**params, "groups": params["groups"] * shapes[0][1] // place.shapes[0][1]}
+
+
+def _cuts(params: Any, x: Ints, w: Ints, b: Ints) -> Iterable[Cut]:
+    bias, groups = 0 if b else None, params["groups"]
+    yield Cut((0, None, None), (0,))
+    if groups == 1:
+        yield Cut((None, 0, bias), (1,))
+        if not b:
+            yield Cut((1, 1, None), ("sum",))
+    else:
+        made = w[0] // groups
+        yield Cut((1, 0, bias), (1,), _fewer_groups, made, widths=(w[1], made, made))
+    if not b:
+        yield Cut(("sum", None, None), ("sum",))
+        yield Cut((None, "sum", None), ("sum",))
+
+
+def _input_cuts(params: Any, y: Ints, w: Ints, b: Ints) -> Iterable[Cut]:
+    bias, groups = 0 if b else None, params["groups"]
+    yield Cut((0, None, None), (0,))
+    if groups == 1:
+        yield Cut((None, 1, bias), (1,))
+        if not b:
+            yield Cut((1, 0, None), ("sum",))
+    else:
+        read = w[0] // groups
+        yield Cut((1, 0, bias), (1,), _fewer_groups, w[1], widths=(read, read, w[1]))
+    if not b:
+        yield Cut(("sum", None, None), ("sum",))
+        yield Cut((None, "sum", None), ("sum",))
+
+
+def _weight_cuts(params: Any, x: Ints, y: Ints) -> Iterable[Cut]:
+    groups = params["groups"]
+    yield Cut((0, 0), ("sum",))
+    if groups == 1:
+        yield Cut((None, 1), (0,))
+        yield Cut((1, None), (1,))
+    else:
+        made = y[1] // groups
+        yield Cut((1, 1), (0,), _fewer_groups, made, widths=(x[1] // groups, made))
+    yield Cut(("sum", None), ("sum",))
+    yield Cut((None, "sum"), ("sum",))
+
+
 # -- records
 
 
@@ -261,6 +313,7 @@ _y: Primitive = Primitive(
     },
     low_precision=True,
     samples=lambda make: _samples(make, "y"),
+    cuts=_cuts,
     doc="Cross-correlation of (N, C, *S) with (O, C / groups, *K), and a bias (or None).",
 )  # fmt: skip
 _x: Primitive = Primitive(
@@ -278,6 +331,7 @@ _x: Primitive = Primitive(
     },
     low_precision=True,
     samples=lambda make: _samples(make, "x"),
+    cuts=_input_cuts,
     doc="The transposed convolution: the adjoint of `convolution` in its input.",
 )  # fmt: skip
 _w: Primitive = Primitive(
@@ -294,6 +348,7 @@ _w: Primitive = Primitive(
     },
     low_precision=True,
     samples=lambda make: _samples(make, "w"),
+    cuts=_weight_cuts,
     doc="The adjoint of `convolution` in its weights.",
 )  # fmt: skip
 

@@ -7,7 +7,7 @@ puts numbers at places. A mean over a box is a sum along one axis after another.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from isograd.tensor.accumulate import accumulate
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import Cut, Seen, linear
 from isograd.tensor.door import apply
 from isograd.tensor.primitive import Primitive, Sample
 from isograd.tensor.primitives.columns import inside, offsets, windows
@@ -54,6 +55,12 @@ def _reach(count: Ints, kernel: Ints, stride: Ints, dilation: Ints) -> Ints:
         (c - 1) * s + d * (k - 1) + 1
         for c, k, s, d in zip(count, kernel, stride, dilation, strict=True)
     ])  # fmt: skip
+
+
+def _image_cuts(params: Any, *shapes: Ints) -> Iterable[Cut]:
+    """Of operations within each image of (N, C, *S): cut the batch or the channels."""
+    for d in (0, 1):
+        yield Cut((d,) * len(shapes), (d,))
 
 
 # -- maxima
@@ -173,6 +180,7 @@ _put: Primitive = Primitive(
         ((make(1, 2, 2, 2), np.array([[[[0, 2], [5, 3]], [[1, 1], [4, 4]]]])),
          {"size": (2, 3), "overlap": True}),
     ],
+    cuts=linear(_image_cuts),
     doc="Zeros (N, C, *size) with values added at places within each image.",
 )  # fmt: skip
 
@@ -194,6 +202,7 @@ _max = Primitive(
         ((make(2, 1, 6),), {"kernel": (3,), "stride": (2,), "padding": (1,), "dilation": (2,),
                             "ceil": True}),
     ],
+    cuts=_image_cuts,
     doc="The largest element of every window and its place in the image.",
 )  # fmt: skip
 _adaptive_max = Primitive(
@@ -205,6 +214,7 @@ _adaptive_max = Primitive(
     outputs=2,
     low_precision=True,
     samples=lambda make: [((make(1, 2, 5, 4),), {"count": (2, 3)})],
+    cuts=_image_cuts,
     doc="The largest element of each of ``count`` windows that cover the image, and its place.",
 )
 
@@ -224,6 +234,12 @@ def adaptive_max_pool(x: Tensor, count: Ints) -> tuple[Tensor, Tensor]:
 
 
 # -- means
+
+
+def _mean_cuts(params: Any, x: Seen) -> Iterable[Cut]:
+    yield from _image_cuts(params, x)
+    if x.kind in "fc":  # means of integers are rounded
+        yield Cut(("sum",), ("sum",))
 
 
 @lru_cache(maxsize=256)
@@ -312,6 +328,7 @@ _avg: Primitive = Primitive(
     },
     low_precision=True,
     samples=lambda make: _avg_samples(make, False),
+    cuts=_mean_cuts,
     doc="The mean of every window.",
 )  # fmt: skip
 
@@ -337,6 +354,7 @@ _avg_backward: Primitive = Primitive(
     },
     low_precision=True,
     samples=lambda make: _avg_samples(make, True),
+    cuts=linear(_image_cuts),
     doc="The adjoint of avg_pool: every element spread over its window.",
 )
 

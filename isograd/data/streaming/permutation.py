@@ -93,6 +93,14 @@ class PermutationSampler(Sampler[int]):
         """Number the next pass ``epoch``."""
         self.epoch = epoch
 
+    def state_dict(self) -> dict[str, int]:
+        """What the next pass's order is made of; loaders save it with their position."""
+        return {"seed": self.seed, "epoch": self.epoch}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Make the next pass the one of ``state``."""
+        self.seed, self.epoch = state["seed"], state["epoch"]
+
     def __iter__(self) -> Iterator[int]:
         order = Permutation(len(self.data_source), self.seed, self.epoch)
         self.epoch += 1

@@ -100,8 +100,19 @@ class TokenDataset(Dataset[tuple[Tensor, Tensor]]):
         return n
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose random windows come."""
+        """Choose the epoch whose random windows come.
+
+        Workers that a loader keeps (``persistent_workers=True``) do not learn of it.
+        """
         self.epoch = epoch
+
+    def state_dict(self) -> dict[str, int]:
+        """What random windows depend on; loaders save it with their position."""
+        return {"seed": self.seed, "epoch": self.epoch}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Give the random windows of ``state``."""
+        self.seed, self.epoch = state["seed"], state["epoch"]
 
     def __len__(self) -> int:
         return self._length

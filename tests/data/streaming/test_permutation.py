@@ -63,3 +63,18 @@ def test_sampler_counts_its_passes():
     )
     assert [len(batch) for batch in batches] == [4000, 4000, 1000]
     assert batches[0].tolist() == first[:4000]
+
+
+def test_a_loader_resumes_its_order():
+    def loader():
+        return DataLoader(range(50), batch_size=8, sampler=PermutationSampler(range(50), 3))
+
+    whole = loader()
+    epochs = [[batch.tolist() for batch in whole] for _ in range(2)]
+    begun = loader()
+    list(begun)
+    batches = iter(begun)
+    first = [next(batches).tolist() for _ in range(4)]
+    other = loader()
+    other.load_state_dict(begun.state_dict())
+    assert first + [batch.tolist() for batch in other] == epochs[1]

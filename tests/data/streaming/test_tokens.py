@@ -61,6 +61,9 @@ def test_random_windows(folder):
     data.set_epoch(1)
     assert first != [data[i][0][0].item() for i in range(3000)]
     assert len(TokenDataset(folder, block_size=8, random_windows=True)) == 12
+    other = TokenDataset(folder, block_size=8, random_windows=True, num_windows=3000)
+    other.load_state_dict(data.state_dict())
+    assert [other[i][0][0].item() for i in range(20)] == [data[i][0][0].item() for i in range(20)]
 
 
 def test_npy_and_wide_tokens(tmp_path):

@@ -147,6 +147,40 @@ def test_a_loader_gives_each_sample_once(folder, workers):
     assert sorted(got) == [(i, f"text {i}") for i in range(SAMPLES)]
 
 
+@pytest.mark.parametrize(("workers", "later"), [(0, 0), (0, 2), (2, 0)])
+def test_a_loader_resumes_with_other_workers(folder, workers, later):
+    def loader(workers):
+        return DataLoader(shuffled(folder), batch_size=8, num_workers=workers)
+
+    def listed(batches):
+        return [ids.tolist() for (ids,) in batches]
+
+    whole = loader(workers)
+    epochs = [listed(whole), listed(whole)]
+    assert epochs[0] != epochs[1]
+    begun = loader(workers)
+    listed(begun)
+    batches = iter(begun)
+    first = listed([next(batches) for _ in range(5)])
+    other = loader(later)
+    other.load_state_dict(begun.state_dict())
+    assert first + listed(other) == epochs[1]
+
+
+def test_random_augmentation_does_not_depend_on_the_workers(folder):
+    def noisy(sample):
+        return sample[0] + isograd.rand(1).item() / 2
+
+    got = []
+    for workers in (0, 2):
+        isograd.manual_seed(5)
+        stream = shuffled(folder).map(noisy)
+        loader = DataLoader(stream, batch_size=8, num_workers=workers)
+        got.append([x.tolist() for x in loader])
+    assert got[0] == got[1]
+    assert any(x % 1 for x in got[0][0])
+
+
 def test_steps(folder):
     stream = WebDataset(folder).decode().to_tuple("label;cls", "txt", "__key__")
     stream = stream.map_tuple(lambda i: i + 1, str.upper).map(list)

@@ -68,7 +68,6 @@ class Temporary:
     def commit(self) -> None:
         """Give it its name."""
         sync_folder(self.path)
-        self._release()
         old = None
         if _exists(self.target):
             old = _sibling(self.target, "old")
@@ -79,18 +78,17 @@ class Temporary:
             if old is not None:
                 os.rename(old, self.target)
             raise
+        with suppress(OSError):
+            os.unlink(self.target / _OWNER)
+        sync_folder(self.target)
         sync_folder(self.target.parent)
+        self._lock.close()
         if old is not None:
             shutil.rmtree(old, ignore_errors=True)
 
     def discard(self) -> None:
         """Leave nothing behind."""
         shutil.rmtree(self.path, ignore_errors=True)
-        self._lock.close()
-
-    def _release(self) -> None:
-        with suppress(OSError):
-            os.unlink(self.path / _OWNER)
         self._lock.close()
 
 

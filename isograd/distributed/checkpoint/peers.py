@@ -17,6 +17,7 @@ from isograd.data.view import current_view
 from isograd.distributed.checkpoint.errors import CheckpointException
 from isograd.distributed.communicator import Communicator
 from isograd.distributed.group import ProcessGroup, default_group, resolve_group
+from isograd.serialization.errors import CheckpointError
 
 __all__ = ["Outcome", "Peers", "agree", "peers_of"]
 
@@ -170,9 +171,9 @@ class Outcome:
         """For the exchange."""
         if self.error is None:
             return json.dumps({"value": self.value}).encode()
-        text = str(getattr(self.error, "reason", None) or self.error)
-        kind = type(self.error).__name__
-        return json.dumps({"error": text if kind in text else f"{kind}: {text}"}).encode()
+        if isinstance(self.error, CheckpointError):
+            return json.dumps({"error": self.error.reason}).encode()
+        return json.dumps({"error": f"{type(self.error).__name__}: {self.error}"}).encode()
 
 
 def agree(exchange: Exchange, outcome: Outcome, task: str, where: str) -> list[Any]:

@@ -179,6 +179,7 @@ def _plan(state_dict: dict[str, Any], target: Path, peers: Peers, snapshot: bool
     outcome = Outcome()
     with outcome:
         state = _taken_apart(state_dict)
+        owned = [(s, t._array.own_parts()) for s, t in state.tensors if is_cut(t._array)]
         names = "\n".join(state.signature())
         if peers.rank == 0:
             temporary = Temporary(target)
@@ -186,7 +187,7 @@ def _plan(state_dict: dict[str, Any], target: Path, peers: Peers, snapshot: bool
             "target": str(target),
             "folder": str(temporary.path) if temporary is not None else "",
             "tensors": hashlib.sha256(names.encode()).hexdigest(),
-            "taken": sum(_own_bytes(t._array) for _, t in state.tensors),
+            "taken": sum(int(a.nbytes) for _, parts in owned for _, a in parts),
         }
     try:
         answers = agree(peers.exchange, outcome, "save", str(target))
@@ -200,7 +201,7 @@ def _plan(state_dict: dict[str, Any], target: Path, peers: Peers, snapshot: bool
         )  # fmt: skip
         picked = Outcome()
         with picked:  # told to the others after the writing, as what goes wrong there
-            _pick(job, state, [a["taken"] for a in answers], snapshot)
+            _pick(job, state, owned, [a["taken"] for a in answers], snapshot)
         job.failure = picked.error
     except BaseException:
         if temporary is not None:
@@ -235,22 +236,22 @@ def _explain(peers: Peers, what: str, where: str, state: State) -> None:
     raise CheckpointException("save", where, told, peers.size)
 
 
-def _own_bytes(array: Any) -> int:
-    return sum(int(p.nbytes) for _, p in array.own_parts()) if is_cut(array) else 0
-
-
-def _pick(job: _Job, state: State, taken: list[int], snapshot: bool) -> None:
-    """This rank's parts and their arrays."""
+def _pick(
+    job: _Job,
+    state: State,
+    owned: list[tuple[Stored, list[tuple[tuple[int, ...], Any]]]],
+    taken: list[int],
+    snapshot: bool,
+) -> None:
+    """This rank's parts and their arrays; ``owned`` are those of cut tensors."""
     plain = [(s, t._array) for s, t in state.tensors if not is_cut(t._array)]
     found: list[tuple[Stored, tuple[int, ...], Any]] = []
     for number, first, end in deal([s for s, _ in plain], taken)[job.rank]:
         stored, array = plain[number]
         start = (first,) + (0,) * (len(stored.shape) - 1) if stored.shape else ()
         found.append((stored, start, array[first:end] if stored.shape else array))
-    for stored, tensor in state.tensors:
-        if is_cut(tensor._array):
-            owned = tensor._array.own_parts()
-            found += [(stored, tuple(offsets), a) for offsets, a in owned if a.size]
+    for stored, parts in owned:
+        found += [(stored, tuple(offsets), a) for offsets, a in parts if a.size]
     keys = {"__metadata__"}
     for stored, offsets, array in found:
         key = _free_key(stored, offsets, tuple(array.shape), keys)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -128,7 +129,8 @@ class ShardReader:
         """The file of arrays that are no tensors."""
         if VALUES not in self.index.files:
             raise CheckpointError(self.index.where, f"there is no {VALUES}")
-        return Reader(open(self.folder / VALUES, "rb"), f"{self.index.where}/{VALUES}")
+        with open(self.folder / VALUES, "rb") as file:
+            return Reader(io.BytesIO(file.read()), f"{self.index.where}/{VALUES}")
 
     def part(self, stored: Stored, part: Part) -> Any:
         """The array of a part, mapped and read-only.
@@ -158,7 +160,11 @@ class ShardReader:
 
     def box(self, stored: Stored, offsets: Sequence[int], lengths: Sequence[int]) -> Any:
         """Any box of a logical tensor, in memory of its own; only its bytes are read."""
-        out = np.empty(tuple(lengths), stored.dtype.np)
+        try:
+            out = np.empty(tuple(lengths), stored.dtype.np)
+        except ValueError as error:  # more than an address space, times zero
+            reason = f"{stored.name} of shape {list(lengths)} cannot be made: {error}"
+            raise CheckpointError(self.index.where, reason) from None
         for part in stored.parts:
             low = [max(a, b) for a, b in zip(offsets, part.offsets)]
             high = [

@@ -322,7 +322,10 @@ def _accumulate(leaf: Tensor, g: Tensor, create: bool, shared: bool) -> None:
     elif create:
         leaf._grad = have + g
     else:
-        have._array += g._array
+        if isinstance(g._array, SpreadArray) and not isinstance(have._array, SpreadArray):
+            have._array = have._array + g._array  # an array in place would not leave it to `g`
+        else:
+            have._array += g._array
         have._bump()
     array = leaf._grad._array  # type: ignore[union-attr]
     if isinstance(array, SpreadArray):

@@ -26,6 +26,7 @@ from isograd.tensor.philox import philox_normal, philox_uniform
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.primitives.shape import sizes
 from isograd.tensor.public import public
+from isograd.tensor.spread import whole
 
 __all__ = ["bernoulli", "multinomial", "normal", "rand", "randint", "randn", "randperm"]
 
@@ -207,7 +208,8 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator 
 
 
 def _host(t: Tensor) -> Any:
-    return backend_of(t._array).to_numpy(t._array)
+    array = whole(t._array)
+    return backend_of(array).to_numpy(array)
 
 
 def _on_home(t: Tensor, array: Any) -> Tensor:

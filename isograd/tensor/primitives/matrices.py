@@ -17,6 +17,7 @@ from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.dtypes import from_numpy
 from isograd.tensor.primitives.elementwise import conj
 from isograd.tensor.primitives.shape import transpose
+from isograd.tensor.spread import whole
 
 __all__ = [
     "LinAlgError",
@@ -99,7 +100,8 @@ def lapack(name: str, complaint: str, fn: Callable[..., Any], *arrays: Any, **op
 
 def on_host(x: Tensor) -> Any:
     """The values as a NumPy array, to look into them for an error message."""
-    return backend_of(x._array).to_numpy(x._array)
+    array = whole(x._array)
+    return backend_of(array).to_numpy(array)
 
 
 def checked(xp: Any) -> Any:

@@ -22,7 +22,8 @@ def environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(WORLD_PREFIXES) and name not in WORLD_NAMES
     }
-    return env | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    path = os.pathsep.join([str(ROOT), *filter(None, [env.get("PYTHONPATH")])])
+    return env | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture

@@ -59,6 +59,8 @@ class Cut:
             ``times[o]`` for output o); the lengths of the inputs' parts are multiples of ``per``.
         widths: input i's part has the length ``n * widths[i]``; without, all have the length n.
         counted: the lengths of the output's parts follow from the values alone.
+        empties: the forward copes with parts of length 0; without, it is run on a made up zero
+            element instead, whose result is emptied.
     """
 
     ins: tuple[Where, ...]
@@ -68,6 +70,7 @@ class Cut:
     per: int = 1
     widths: tuple[int, ...] | None = None
     counted: bool = False
+    empties: bool = False
 
     def width(self, i: int) -> int:
         """Elements of input ``i`` along its cut dimension for one of the parts' units."""
@@ -112,7 +115,7 @@ def elementwise(outputs: int = 1, sums: Sequence[tuple[int, ...]] = ()) -> Cuts:
             for shape in shapes:
                 at = d - rank + len(shape)
                 ins.append(at if at >= 0 and shape[at] == n else None)
-            yield Cut(tuple(ins), (d,) * outputs)
+            yield Cut(tuple(ins), (d,) * outputs, empties=True)
         for together in sums:
             yield Cut(
                 tuple("sum" if i in together else None for i in range(len(shapes))),

@@ -313,7 +313,9 @@ class Plan:
         return out
 
     def _empty_parts(self) -> list[bool]:
-        """Per own position, whether its part of a cut input has no elements."""
+        """Per own position, whether its part has no elements and needs a made up one."""
+        if all(cut.empties for cut in self.groups):
+            return [False] * self.mesh.count
         out = []
         for k in range(self.mesh.count):
             shapes, _ = self._place(k)

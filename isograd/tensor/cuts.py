@@ -5,8 +5,8 @@ each part of the output follows from the parts of the inputs alone. Nothing here
 the parts. A record's ``cuts`` is a function of its params and of its inputs' shapes that gives all
 ways there are; an operation without one needs its inputs whole.
 
-Where a dimension is reduced that is cut, every part yields a *part of a sum* (or of a maximum, ...),
-written as ``"sum"``. Linear operations take and give such parts too.
+Where a dimension is reduced that is cut, every part yields a *part of a sum* (or of a maximum,
+...), written as ``"sum"``. Linear operations take and give such parts too.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 
 __all__ = [
-    "Cut", "Cuts", "Localize", "Place", "Seen", "along", "batch", "elementwise", "linear", "local_shape",
-    "reduction", "reshaped",
+    "Cut", "Cuts", "Localize", "Place", "Seen", "along", "batch", "elementwise", "linear",
+    "local_shape", "reduction", "reshaped",
 ]  # fmt: skip
 
 Shape = tuple[int, ...]

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from isograd import autograd
-from isograd.distributed.tensor import DeviceMesh, Partial, Replicate, Shard, init_device_mesh
+from isograd.distributed.tensor import DeviceMesh, Partial, Shard, init_device_mesh
 from isograd.distributed.tensor.gathers import GATHERS
 from isograd.distributed.tensor.layout import Layout
 from isograd.distributed.tensor.moves import shares

@@ -39,8 +39,8 @@ def count_shards(paths: Sequence[str], on_error: str, cache: bool) -> list[TarIn
         cache: whether to look for, and leave, a file with the counts beside the shards.
 
     Raises:
-        ShardError: for the first broken shard, in all processes.
-        RuntimeError: if the processes see different files.
+        ShardError: in all processes, for the first broken shard, or one that is another file for
+            another process.
     """
     view = current_view()
     rank, size = (0, 1) if view is None else (view.rank, view.size)
@@ -133,7 +133,7 @@ def _pack(indices: dict[int, TarIndex], paths: Sequence[str]) -> bytes:
     """What one process found, as bytes that need no unpickling."""
     errors = {i: index.error for i, index in indices.items() if index.error is not None}
     head = {
-        "files": [os.path.basename(path) for path in paths],
+        "sizes": [None if stamp is None else stamp[0] for stamp in map(_stamp, paths)],
         "errors": {i: [e.shard, e.reason, e.sample, e.offset] for i, e in errors.items()},
     }
     arrays: dict[str, Any] = {str(i): index.bounds for i, index in indices.items()}
@@ -144,22 +144,26 @@ def _pack(indices: dict[int, TarIndex], paths: Sequence[str]) -> bytes:
 
 def _merge(found: Sequence[bytes], paths: Sequence[str]) -> dict[int, TarIndex]:
     merged: dict[int, TarIndex] = {}
-    own = [os.path.basename(path) for path in paths]
-    for rank, data in enumerate(found):
+    sizes: list[list[int | None]] = []
+    for data in found:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             head = json.loads(file["head"].tobytes())
-            if head["files"] != own:
-                raise RuntimeError(
-                    f"streaming data: rank {rank} sees {_some(head['files'])}, this rank "
-                    f"{_some(own)}; all ranks must read the same files"
-                )
+            sizes.append(head["sizes"])
             for key in file.files:
                 if key != "head":
                     said = head["errors"].get(key)
                     error = None if said is None else ShardError(*said)
                     merged[int(key)] = TarIndex(file[key], error)
+    for rank, own in enumerate(sizes):
+        for path, first, size in zip(paths, sizes[0], own):
+            if first != size:
+                raise ShardError(
+                    path,
+                    f"it has {_bytes(first)} for rank 0, {_bytes(size)} for rank {rank}; all "
+                    "ranks must read the same files",
+                )
     return merged
 
 
-def _some(names: Sequence[str]) -> str:
-    return f"{len(names)} files ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
+def _bytes(size: int | None) -> str:
+    return "no file" if size is None else f"{size} bytes"

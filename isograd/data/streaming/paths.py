@@ -3,17 +3,39 @@
 from __future__ import annotations
 
 import glob
+import json
 import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["Paths", "expand_braces", "find_files"]
+from isograd.data.view import current_view
+
+__all__ = ["Paths", "agreed_files", "expand_braces", "find_files"]
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
+
+
+def agreed_files(paths: Paths, suffixes: tuple[str, ...], what: str) -> list[str]:
+    """As `find_files`; under a global view what process 0 finds, or its error, is everybody's."""
+    view = current_view()
+    if view is None or view.size == 1:
+        return find_files(paths, suffixes, what)
+    answer: tuple[list[str], str, str] = [], "", ""
+    if view.rank == 0:
+        try:
+            answer = find_files(paths, suffixes, what), "", ""
+        except (OSError, ValueError) as error:
+            answer = [], type(error).__name__, str(error)
+    files, kind, message = json.loads(view.exchange_bytes(json.dumps(answer).encode())[0])
+    if kind:
+        raise {"ValueError": ValueError, "FileNotFoundError": FileNotFoundError}.get(kind, OSError)(
+            message
+        )
+    return [str(file) for file in files]
 
 
 def find_files(paths: Paths, suffixes: tuple[str, ...], what: str) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from isograd.data.dataset import Dataset
 from isograd.data.streaming.errors import ShardError
-from isograd.data.streaming.paths import Paths, find_files
+from isograd.data.streaming.paths import Paths, agreed_files
 from isograd.data.streaming.permutation import mix
 from isograd.data.streaming.token_file import TokenFile, token_dtype
 from isograd.tensor.core import Tensor
@@ -76,7 +76,7 @@ class TokenDataset(Dataset[tuple[Tensor, Tensor]]):
             )
         kind = token_dtype(dtype)
         self.files = [
-            TokenFile(path, kind) for path in find_files(paths, _SUFFIXES, "TokenDataset")
+            TokenFile(path, kind) for path in agreed_files(paths, _SUFFIXES, "TokenDataset")
         ]
         self.block_size, self.stride = block_size, stride
         self.random_windows = random_windows

@@ -16,7 +16,7 @@ from isograd.data.shard_aware import Share
 from isograd.data.streaming.counting import count_shards
 from isograd.data.streaming.decoding import Decoder
 from isograd.data.streaming.order import EpochOrder
-from isograd.data.streaming.paths import Paths, find_files
+from isograd.data.streaming.paths import Paths, agreed_files
 from isograd.data.streaming.share_reader import ShareReader
 from isograd.data.streaming.stages import MapTuple, ToTuple, identity
 from isograd.data.view import shares
@@ -76,7 +76,7 @@ class WebDataset(IterableDataset[Any]):
             raise ValueError(f"WebDataset: expected on_error 'raise' or 'skip', got {on_error!r}")
         if lanes is not None and lanes < 1:
             raise ValueError(f"WebDataset: expected lanes of at least 1, got {lanes}")
-        self.shards = find_files(urls, _SUFFIXES, "WebDataset")
+        self.shards = agreed_files(urls, _SUFFIXES, "WebDataset")
         self.seed = seed
         self._lanes = lanes
         self.epoch = 0  # of the next pass

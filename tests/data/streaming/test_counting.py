@@ -80,11 +80,12 @@ def test_a_broken_shard_is_known_to_all_ranks(tmp_path, monkeypatch):
 
 def test_ranks_that_see_other_files_raise(tmp_path, monkeypatch):
     shards = write(tmp_path / "s-%03d.tar", samples=12, maxcount=4)
-    own = [shards, shards[:2]]
+    others = [*shards[:2], str(tmp_path / "absent.tar")]
+    own = [shards, others]
     got = on_ranks(2, lambda rank: count_shards(own[rank], "raise", False), monkeypatch)
     for error in got:
-        assert isinstance(error, RuntimeError)
-        assert "all ranks must read the same files" in str(error)
+        assert isinstance(error, ShardError)
+        assert "for rank 0, no file for rank 1; all ranks must read the same" in str(error)
 
 
 def test_counts_are_kept(tmp_path, monkeypatch):

@@ -26,6 +26,8 @@ from isograd.distributed.solo import SoloTransport
 from isograd.distributed.world import World, detect_world
 
 __all__ = [
+    "before_init",
+    "default_timeout",
     "destroy_process_group",
     "get_node_local_rank",
     "init_process_group",
@@ -35,10 +37,12 @@ __all__ = [
     "is_nccl_available",
     "new_group",
     "run_local",
+    "world_group",
 ]
 
 T = TypeVar("T")
 
+before_init: list[Callable[[], None]] = []  # called when a script takes distribution over
 _BACKENDS = ("mpi", "nccl", "gloo")
 _DEFAULT_TIMEOUT = 600.0  # seconds
 
@@ -106,6 +110,8 @@ def init_process_group(
     """
     if default_group() is not None:
         raise ValueError("trying to initialize the default process group twice!")
+    for announce in before_init:
+        announce()
     if not (store is None and pg_options is None):
         raise ValueError(
             "init_process_group: store and pg_options are not supported, expected None; "
@@ -116,11 +122,29 @@ def init_process_group(
             "init_process_group: expected init_method env://, tcp:// or file://, "
             f"got {init_method!r}"
         )
+    _check_given(detect_world(os.environ), world_size, rank)
+    set_default_group(world_group(backend, _seconds(timeout), group_name, device_id))
+
+
+def world_group(
+    backend: str | None, timeout: float | None, name: str, device_id: Any = None
+) -> ProcessGroup:
+    """A group of all processes that the launcher started; it is not made the default.
+
+    Args:
+        backend: as in `init_process_group`.
+        timeout: seconds a rank may be late, None for ever.
+        name: name in messages.
+    """
     world = detect_world(os.environ)
-    _check_given(world, world_size, rank)
-    name = _backend_name(backend, world)
-    communicator = _world_communicator(world, name, _seconds(timeout), group_name, device_id)
-    set_default_group(ProcessGroup(communicator, name, "default"))
+    chosen = _backend_name(backend, world)
+    communicator = _world_communicator(world, chosen, timeout, name, device_id)
+    return ProcessGroup(communicator, chosen, name or "default")
+
+
+def default_timeout() -> float:
+    """Seconds a rank may be late: ISOGRAD_TIMEOUT, or 10 minutes."""
+    return _seconds(None)
 
 
 def new_group(

@@ -455,7 +455,7 @@ class Module(HookedModule, StatefulModule):
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the parameters' gradients, or set them to zero."""
         for param in self.parameters():
-            if param.grad is None:
+            if param._grad is None:
                 continue
             if set_to_none:
                 param.grad = None

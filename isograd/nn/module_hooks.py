@@ -16,7 +16,10 @@ from isograd.autograd.function import Function
 from isograd.tensor.core import Tensor
 from isograd.tensor.inplace import recording
 
-__all__ = ["HookedModule", "RemovableHandle"]
+__all__ = ["HookedModule", "RemovableHandle", "around_calls"]
+
+# At most one: ``(module, call, args, kwargs) -> call(args, kwargs)`` stands around every call.
+around_calls: list[Callable[..., Any]] = []
 
 _next_id = itertools.count().__next__
 
@@ -136,6 +139,11 @@ class HookedModule:
     # -- calling
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if around_calls:
+            return around_calls[0](self, self._called, args, kwargs)
+        return self._called(args, kwargs)
+
+    def _called(self, args: Any, kwargs: Any) -> Any:
         if not (
             self._forward_hooks
             or self._forward_pre_hooks

@@ -163,12 +163,12 @@ class Optimizer:
         """Drop all gradients, or with ``set_to_none=False`` fill them with zeros."""
         for group in self.param_groups:
             for p in group["params"]:
-                grad = p.grad
-                if grad is None:
+                if p._grad is None:
                     continue
                 if set_to_none:
                     p.grad = None
                     continue
+                grad = p.grad
                 if grad.grad_fn is not None:
                     p.grad = grad = grad.detach()
                 else:

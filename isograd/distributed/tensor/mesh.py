@@ -79,6 +79,7 @@ class DeviceMesh:
         self.count = self.runs[rank]
         self.number = next(_numbers)  # orders meshes; the same on all ranks
         self._groups: dict[int, ProcessGroup | None] = {}
+        self.reducer: Any = None  # of replicated parameters' gradients (see `gradients`)
 
     @property
     def communicator(self) -> Communicator | None:
@@ -226,7 +227,7 @@ def init_device_mesh(
             f"init_device_mesh: expected device_type 'cpu' or 'cuda', got {device_type!r}"
         )
     lengths = tuple(mesh_shape)
-    if not lengths or not all(isinstance(n, int) and n > 0 for n in lengths):
+    if not lengths or any(n < 1 for n in lengths):
         raise RuntimeError(f"init_device_mesh: expected positive lengths, got {mesh_shape!r}")
     if mesh_dim_names is not None and len(set(mesh_dim_names)) != len(mesh_dim_names):
         raise RuntimeError(f"init_device_mesh: mesh_dim_names repeat: {mesh_dim_names!r}")

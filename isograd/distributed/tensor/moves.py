@@ -194,7 +194,7 @@ class _Chunk(NamedTuple):
         )
 
     @property
-    def count(self) -> int:
+    def elements(self) -> int:
         return math.prod(self.lengths)
 
 
@@ -269,7 +269,7 @@ def _inside(small: Box, large: Box) -> bool:
 def _shared(pieces: list[Any], x: Any, target: Layout) -> list[Any]:
     """Copies of one position share one object again."""
     first = target.mesh.first
-    out = []
+    out: list[Any] = []
     for k, piece in enumerate(pieces):
         twin = target.twins[first + k] - first
         out.append(out[twin] if 0 <= twin < k and x.pieces[twin] is x.pieces[k] else piece)
@@ -296,19 +296,19 @@ def _received(x: Any, routes: tuple[tuple[_Chunk, ...], ...]) -> list[tuple[_Chu
     in_splits = []
     for r in range(mesh.processes):
         chunks = [c for c in routes[r] if r != me and c.source in own]
-        in_splits.append(sum(c.count for c in chunks))
+        in_splits.append(sum(c.elements for c in chunks))
         sent += [values(c).reshape(-1) for c in chunks]
     wanted: list[list[_Chunk]] = [[] for _ in range(mesh.processes)]
     for c in routes[me]:
         if c.source not in own:
             wanted[owner[c.source]].append(c)
-    out_splits = [sum(c.count for c in chunks) for chunks in wanted]
+    out_splits = [sum(c.elements for c in chunks) for chunks in wanted]
     parts = xp.concatenate(sent) if sent else xp.empty(0, x.dtype)
     out = xp.empty(sum(out_splits), x.dtype)
     comm.all_to_all(out, parts, out_splits=out_splits, in_splits=in_splits)
     at = 0
     for chunks in wanted:
         for c in chunks:
-            done.append((c, out[at : at + c.count].reshape(c.lengths)))
-            at += c.count
+            done.append((c, out[at : at + c.elements].reshape(c.lengths)))
+            at += c.elements
     return done

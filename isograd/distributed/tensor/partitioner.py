@@ -354,14 +354,13 @@ class Plan:
                 columns.append([a] * mesh.count)
             else:
                 columns.append(moves.placed(a, target).pieces)
-        rows = []
+        rows: list[list[Any]] = []
         for k in range(mesh.count):
             if k and self.replicated:
                 rows.append(rows[0])
                 continue
-            mine = params
-            if self.changes[k] is not None:
-                mine = {**params, **self.changes[k]}
+            changes = self.changes[k]
+            mine = params if changes is None else {**params, **changes}
             arguments = [column[k] for column in columns]
             if self.empty[k]:
                 rows.append(self._run_empty(xp, primitive, arguments, params, k))

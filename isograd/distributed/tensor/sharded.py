@@ -37,7 +37,7 @@ class ShardedArray(SpreadArray):
         pieces: one array per own position; positions that hold copies may share one object.
     """
 
-    __slots__ = ("layout", "pending", "pieces")
+    __slots__ = ("habit", "layout", "pending", "pieces")
 
     __array_priority__ = 2000  # NumPy's operators leave the work to ours
 
@@ -45,6 +45,7 @@ class ShardedArray(SpreadArray):
         self.layout = layout
         self.pieces = list(pieces)
         self.pending: Any = None  # a reduction under way (see `gradients`)
+        self.habit: Any = None  # how the parameter whose gradient this is uses it
 
     # -- the face of an array
 
@@ -53,7 +54,7 @@ class ShardedArray(SpreadArray):
         return self.layout.shape
 
     @property
-    def dtype(self) -> Any:  # type: ignore[override]
+    def dtype(self) -> Any:
         return self.pieces[0].dtype
 
     @property
@@ -198,6 +199,15 @@ class ShardedArray(SpreadArray):
     def sum(self) -> Any:
         return self.whole().sum()
 
+    def all(self) -> Any:
+        return self.whole().all()
+
+    def min(self) -> Any:
+        return self.whole().min()
+
+    def max(self) -> Any:
+        return self.whole().max()
+
     def nonzero(self) -> Any:
         return self.whole().nonzero()
 
@@ -248,14 +258,12 @@ class ShardedArray(SpreadArray):
     def settled(self, leaf: Any) -> Any:
         if isinstance(leaf, ShardedArray):
             return moves.placed(self, leaf.layout)
-        if self.pending is not None:
-            return self.pending.wait()
-        return self.whole()
+        return _landing[1](self) if self.layout.partial else self.whole()
 
     def landed(self, leaf: Any) -> None:
-        if self.layout.partial and _landing:
+        if self.layout.partial:
             _landing[0](self, leaf)
 
 
 _runner: list[Callable[..., Any]] = []  # set by `partitioner`
-_landing: list[Callable[[ShardedArray, Any], None]] = []  # set by `gradients`
+_landing: list[Callable[..., Any]] = []  # set by `gradients`: a gradient has come, is read

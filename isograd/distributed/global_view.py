@@ -1,0 +1,249 @@
+"""The global view: an unchanged script on many processes sees one process and one batch.
+
+`start` joins the processes and lays a mesh over them: V positions, by default one per process. From
+then on loaders give batches that are cut over the positions, and what is computed from them is
+computed in parts (`isograd.distributed.tensor`). A tensor that the script makes itself is the same
+on all processes; where one goes into the outermost module, it is cut there. Parameters stay plain
+tensors. A script that calls `init_process_group` distributes itself: then the view ends.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from isograd.data.view import register_view
+from isograd.distributed import tensor as _tensor  # noqa: F401  registers the partitioner
+from isograd.distributed.group import ProcessGroup
+from isograd.distributed.rendezvous import before_init, default_timeout, world_group
+from isograd.distributed.tensor import moves
+from isograd.distributed.tensor.api import _place
+from isograd.distributed.tensor.layout import Layout
+from isograd.distributed.tensor.mesh import DeviceMesh
+from isograd.distributed.tensor.placement import Shard
+from isograd.distributed.tensor.sharded import ShardedArray
+from isograd.nn.module_hooks import around_calls
+from isograd.tensor.core import Tensor, wrap
+
+__all__ = ["WorldView", "current", "start", "start_in", "stop"]
+
+
+class WorldView:
+    """What loaders and the launcher ask (`isograd.data.view.GlobalView`).
+
+    Args:
+        mesh: one dimension of V positions.
+        group: the processes.
+        promised: the user asked for the same bits (``--shards``).
+    """
+
+    def __init__(self, mesh: DeviceMesh, group: ProcessGroup, promised: bool) -> None:
+        self.mesh, self.group, self.promised = mesh, group, promised
+        self.used = False  # something has been cut
+        self.roots: list[Any] = []  # the outermost modules called, in order
+
+    @property
+    def positions(self) -> int:
+        return self.mesh.positions
+
+    @property
+    def first(self) -> int:
+        return self.mesh.first
+
+    @property
+    def count(self) -> int:
+        return self.mesh.count
+
+    @property
+    def rank(self) -> int:
+        return self.group.rank()
+
+    @property
+    def size(self) -> int:
+        return self.group.size()
+
+    def assemble(self, pieces: Sequence[Tensor], lengths: Sequence[int]) -> Tensor:
+        """The tensor cut along dimension 0 whose own pieces these are; no communication.
+
+        Raises:
+            ValueError: if a piece's length is not the one given.
+        """
+        arrays = [p._array for p in pieces]
+        shape = (sum(lengths), *arrays[0].shape[1:])
+        layout = Layout(self.mesh, shape, (Shard(0),), {0: tuple(lengths)})
+        for k, a in enumerate(arrays):
+            if tuple(a.shape) != layout.boxes[self.first + k][1]:
+                raise ValueError(
+                    f"assemble: position {self.first + k} has a piece of shape {a.shape}, expected "
+                    f"{layout.boxes[self.first + k][1]} of a batch of shape {shape}; do all "
+                    "samples have one shape?"
+                )
+        self.used = True
+        return wrap(ShardedArray(layout, arrays))
+
+    def cut(self, whole: Tensor, dim: int = 0) -> Tensor:
+        """A tensor that every process holds whole, cut along a dimension; gradients flow back."""
+        self.used = True
+        layout = Layout(self.mesh, tuple(whole.shape), (Shard(dim),))
+        if whole._requires_grad:
+            return _place(whole, layout)
+        return wrap(moves.placed(whole._array, layout))
+
+    def exchange_bytes(self, data: bytes) -> list[bytes]:
+        """Everybody's ``data``, by rank; all processes call it together."""
+        return self.group.communicator.exchange_bytes(data)
+
+
+_process: list[WorldView | None] = [None]
+_thread = threading.local()
+_depth = threading.local()
+
+
+def current() -> WorldView | None:
+    """The view of this thread, or else of the process."""
+    own: WorldView | None = getattr(_thread, "view", None)
+    return own if own is not None else _process[0]
+
+
+def start(shards: int | None = None) -> WorldView:
+    """Begin the global view of the processes that the launcher started.
+
+    Args:
+        shards: V, a multiple or not of the number of processes; results are then the same bits
+            at any number of processes. None: one position per process.
+
+    Raises:
+        ValueError: if V is smaller than the number of processes.
+        RuntimeError: if there is a view already.
+    """
+    if current() is not None:
+        raise RuntimeError("global_view.start: there is a global view already")
+    group = world_group(None, default_timeout(), "view")
+    view = _over(group, shards)
+    _process[0] = view
+    _watch()
+    return view
+
+
+def start_in(group: ProcessGroup, shards: int | None = None) -> WorldView:
+    """As `start`, over a group, for the calling thread alone (see `run_local`)."""
+    view = _over(group, shards)
+    _thread.view = view
+    _watch()
+    return view
+
+
+def _over(group: ProcessGroup, shards: int | None) -> WorldView:
+    size = group.size()
+    if shards is not None and shards < size:
+        raise ValueError(
+            f"--shards {shards}: there are {size} processes, and every one needs at least one "
+            f"shard; use --shards {size} or more, or fewer processes"
+        )
+    positions = size if shards is None else shards
+    device = "cuda" if group.backend == "nccl" else "cpu"
+    mesh = DeviceMesh(device, np.arange(positions), group=group, reproducible=shards is not None)
+    mesh.implicit = True
+    return WorldView(mesh, group, shards is not None)
+
+
+def stop() -> None:
+    """End the view; tensors that are cut stay usable until the group is closed."""
+    view = current()
+    if view is None:
+        return
+    if getattr(_thread, "view", None) is not None:
+        _thread.view = None
+    else:
+        _process[0] = None
+        around_calls.clear()
+        view.group.communicator.close()
+
+
+def _watch() -> None:
+    around_calls[:] = [_around]
+
+
+def _taken_over() -> None:
+    """The script calls `init_process_group`: it distributes itself."""
+    view = current()
+    if view is None:
+        return
+    if view.promised:
+        raise RuntimeError(
+            "init_process_group: this script distributes itself, and --shards promises the same "
+            "bits at any number of processes, which only holds for scripts without distributed "
+            "lines; run it without --shards, or take the distributed lines out"
+        )
+    if view.used:
+        raise RuntimeError(
+            "init_process_group: tensors have already been cut over the processes for this "
+            "script; call it before the first batch is loaded or the first module is called"
+        )
+    stop()
+
+
+before_init.append(_taken_over)
+register_view(current)
+
+
+# -- batches made by hand: cut where they go into the outermost module
+
+
+def _around(module: Any, call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if getattr(_depth, "inside", False):
+        return call(args, kwargs)
+    view = current()
+    if view is None or view.positions == 1:
+        return call(args, kwargs)
+    _depth.inside = True
+    try:
+        if not any(module is m for m in view.roots):
+            view.roots.append(module)
+        args, kwargs = _cut_inputs(view, module, args, kwargs)
+        return call(args, kwargs)
+    finally:
+        _depth.inside = False
+
+
+def _cut_inputs(
+    view: WorldView, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    given = [v for v in (*args, *kwargs.values()) if isinstance(v, Tensor)]
+    if any(isinstance(t._array, ShardedArray) for t in given) or not given:
+        return args, kwargs
+    if not any(True for _ in module.parameters()):  # a loss or an activation: nothing to gain
+        return args, kwargs
+    dim = _batch_dim(module)
+    batch = next((t.shape[dim] for t in given if t.ndim > max(dim, 0)), 0)
+    if batch < 2:
+        _say_whole(module, [tuple(t.shape) for t in given])
+        return args, kwargs
+
+    def cut(v: Any) -> Any:
+        if not isinstance(v, Tensor) or v.ndim <= dim or v.shape[dim] != batch:
+            return v
+        return v if getattr(v, "_is_parameter", False) else view.cut(v, dim)
+
+    return tuple(cut(v) for v in args), {name: cut(v) for name, v in kwargs.items()}
+
+
+def _batch_dim(module: Any) -> int:
+    """1 for modules with layers that take steps first (``batch_first=False``), else 0."""
+    for m in module.modules():
+        first = getattr(m, "batch_first", None)
+        if first is not None:
+            return 0 if first else 1
+    return 0
+
+
+def _say_whole(module: Any, shapes: list[tuple[int, ...]]) -> None:
+    warnings.warn(
+        f"{type(module).__name__} was called with inputs of shapes {shapes}, in which there is no "
+        "batch to divide: every process computes all of it",
+        stacklevel=4,
+    )

@@ -1,7 +1,7 @@
 """torch.distributed.checkpoint: checkpoints that many ranks write and any number of ranks read.
 
 A checkpoint is a folder of safetensors files, one per rank that wrote, and an index. It is there
-whole or not at all. See docs/decisions/0009-distributed-checkpoints.md.
+whole or not at all. See docs/decisions/0010-distributed-checkpoints.md.
 """
 
 from isograd.distributed.checkpoint.checkpointer import (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import warnings
@@ -19,6 +20,7 @@ from isograd.serialization.errors import CheckpointError
 
 __all__ = ["Checkpointer"]
 
+_log = logging.getLogger(__name__)
 _NAME = re.compile(r"step-(\d+)")
 
 
@@ -135,7 +137,10 @@ class Checkpointer:
         return start_save(state_dict, self._path(step), peers, in_background, self._after)
 
     def _after(self) -> None:
-        self.prune()
+        try:
+            self.prune()
+        except OSError as error:  # the checkpoint itself is good
+            _log.warning("pruning %s failed: %s", self.folder, error)
 
     def _kept_for_good(self, step: int) -> bool:
         return self.keep_every is not None and step % self.keep_every == 0

@@ -30,7 +30,11 @@ __all__ = [
 
 _OWNER = "owner.lock"
 _LEFTOVER = re.compile(r"(.+)\.(tmp|old|del)-[0-9a-f]{16}")
+_OURS = re.compile(rf"{re.escape(_OWNER)}|{re.escape(INDEX)}|[^/]+\.safetensors")
 _YOUNG = 60.0  # seconds: a folder without its lock yet may still be in the making
+_DAY = 86400.0  # seconds: where the file system has no locks, a guess
+
+_making: set[Path] = set()  # by this process: locks of network file systems do not tell
 
 Where = str | os.PathLike[str]
 
@@ -51,6 +55,7 @@ class Temporary:
         target.parent.mkdir(parents=True, exist_ok=True)
         clean(target.parent)
         self.path = _sibling(target, "tmp")
+        _making.add(self.path)
         self.path.mkdir()
         self._lock: BinaryIO = create(self.path / _OWNER)
         with suppress(OSError):  # some network file systems have no locks
@@ -83,6 +88,7 @@ class Temporary:
         sync_folder(self.target)
         sync_folder(self.target.parent)
         self._lock.close()
+        _making.discard(self.path)
         if old is not None:
             shutil.rmtree(old, ignore_errors=True)
 
@@ -90,6 +96,7 @@ class Temporary:
         """Leave nothing behind."""
         shutil.rmtree(self.path, ignore_errors=True)
         self._lock.close()
+        _making.discard(self.path)
 
 
 def clean(parent: Path) -> None:
@@ -98,6 +105,8 @@ def clean(parent: Path) -> None:
         found = _LEFTOVER.fullmatch(name)
         if found is None or not is_folder(parent / name):
             continue
+        if not all(_OURS.fullmatch(inner) for inner in _names(parent / name)):
+            continue  # by chance somebody else's name
         base, kind = parent / found[1], found[2]
         if kind == "old" and not _exists(base):
             with suppress(OSError):
@@ -108,18 +117,27 @@ def clean(parent: Path) -> None:
 
 def _abandoned(folder: Path) -> bool:
     """Whether the process that made a temporary folder is gone."""
+    if folder in _making:
+        return False
     try:
         lock = open(folder / _OWNER, "r+b")
     except OSError:
-        with suppress(OSError):
-            return time.time() - os.stat(folder).st_mtime > _YOUNG
-        return False
+        return _older(folder, _YOUNG)
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             return False
+        except OSError:
+            return _older(folder, _DAY)
         return True
+
+
+def _older(folder: Path, seconds: float) -> bool:
+    try:
+        return time.time() - os.stat(folder).st_mtime > seconds
+    except OSError:
+        return False
 
 
 def delete(folder: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 import isograd as torch
 import isograd.distributed as dist
 import isograd.distributed.checkpoint as dcp
+from isograd.distributed.checkpoint import folder
 from isograd.distributed.checkpoint.folder import Temporary, checkpoints
 from isograd.distributed.checkpoint.index import INDEX
 
@@ -79,15 +80,19 @@ def test_what_killed_runs_left_is_cleaned_but_not_what_is_being_written(tmp_path
     running = Temporary(tmp_path / "running")
     dead = Temporary(tmp_path / "dead")
     dead._lock.close()  # as the system does with a killed process's
+    folder._making.discard(dead.path)
     old = tmp_path / "x.tmp-0123456789abcdef"
     old.mkdir()
     os.utime(old, (1, 1))
     (tmp_path / "y.tmp-0123456789abcdef").mkdir()  # perhaps its lock is about to be made
     (tmp_path / "x.del-0123456789abcdef").mkdir()
     (tmp_path / "x.tmp-mine").mkdir()
+    (tmp_path / "z.del-0123456789abcdef").mkdir()
+    (tmp_path / "z.del-0123456789abcdef" / "thesis.tex").write_text("")
     assert dcp.latest(tmp_path) == tmp_path / "c"
     save(tmp_path / "d")
     kept = {"c", "d", running.path.name, "x.tmp-mine", "y.tmp-0123456789abcdef"}
+    kept |= {"z.del-0123456789abcdef"}
     assert set(names(tmp_path)) == kept
     running.discard()
 

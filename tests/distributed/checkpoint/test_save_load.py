@@ -237,6 +237,21 @@ def test_a_failure_in_the_background_is_told(tmp_path: Path, monkeypatch: Any, c
     assert "No space left" in caplog.text and files(tmp_path) == []
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("background", [False, True])
+def test_tensors_on_the_device(background: bool, tmp_path: Path) -> None:
+    a = torch.arange(1 << 20, device="cuda").reshape(1024, -1)
+    saved: Any = (dcp.async_save if background else dcp.save)(
+        {"a": a}, checkpoint_id=tmp_path / "c"
+    )
+    if background:
+        a.zero_()
+        saved.result(30)
+    into = torch.zeros(1024, 1024, dtype=torch.int64, device="cuda")
+    dcp.load({"a": into}, checkpoint_id=tmp_path / "c")
+    assert torch.equal(into.cpu(), torch.arange(1 << 20).reshape(1024, -1))
+
+
 # -- several ranks
 
 

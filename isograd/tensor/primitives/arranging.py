@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from isograd.tensor.backends import backend_of
 from isograd.tensor.core import Tensor, wrap
+from isograd.tensor.cuts import Cut, along
 from isograd.tensor.door import apply
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.primitives.views import (
@@ -68,7 +69,8 @@ _flip: Primitive = Primitive(
     "flip",
     lambda xp, x, *, dims: xp.flip(x, dims).copy(),
     vjp={"x": lambda g, dims: apply(_flip, g, dims=dims)},
-    samples=lambda make: [((make(3, 4),), {"dims": (0, 1)})],
+    samples=lambda make: [((make(3, 4),), {"dims": (0, 1)}), ((make(3, 4),), {"dims": (1,)})],
+    cuts=along("dims", sums=True),
     doc="The order along dimensions reversed; a copy.",
 )
 
@@ -105,7 +107,11 @@ _roll: Primitive = Primitive(
     "roll",
     lambda xp, x, *, shifts, dims: xp.roll(x, shifts, dims),
     vjp={"x": lambda g, shifts, dims: apply(_roll, g, shifts=tuple(-s for s in shifts), dims=dims)},
-    samples=lambda make: [((make(3, 4),), {"shifts": (1, -2), "dims": (0, 1)})],
+    samples=lambda make: [
+        ((make(3, 4),), {"shifts": (1, -2), "dims": (0, 1)}),
+        ((make(3, 4),), {"shifts": (-1,), "dims": (1,)}),
+    ],
+    cuts=along("dims", sums=True),
     doc="Elements shifted along dimensions, those pushed out coming in at the other end.",
 )
 
@@ -141,6 +147,12 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     return transpose(flip(input, a), a, b).clone() if k == 3 else input.clone()
 
 
+def _matrix_cuts(params: Any, x: tuple[int, ...]) -> Iterable[Cut]:
+    for d in range(len(x) - 2):
+        yield Cut((d,), (d,))
+    yield Cut(("sum",), ("sum",))
+
+
 def _triangle(name: str, doc: str) -> Any:
     record = Primitive(
         name,
@@ -149,6 +161,7 @@ def _triangle(name: str, doc: str) -> Any:
         else (lambda xp, x, *, k: xp.triu(x, k)),
         vjp={"x": lambda g, k: apply(record, g, k=k)},
         samples=lambda make: [((make(2, 3, 4),), {"k": 1})],
+        cuts=_matrix_cuts,
         doc=doc,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from isograd.tensor import dtypes
 from isograd.tensor.accumulate import accumulate
 from isograd.tensor.core import Tensor
 from isograd.tensor.creation import linspace
+from isograd.tensor.cuts import Cut
 from isograd.tensor.door import apply
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.public import public
@@ -100,6 +101,8 @@ _histc = Primitive(
     _histc_forward,
     low_precision=True,
     nondifferentiable=True,
+    samples=lambda make: [((make(3, 4),), {"bins": 3, "low": -1.5, "high": 2.0})],
+    cuts=lambda params, x: [Cut((d,), ("sum",)) for d in range(len(x))],
     doc="Counts in bins of equal width.",
 )
 
@@ -147,11 +150,24 @@ def _histogram_forward(xp: Any, x: Any, edges: Any, weight: Any, *, density: boo
     return counts.astype(x.dtype)
 
 
+def _histogram_cuts(params: Any, x: Any, edges: Any, weight: Any) -> Iterable[Cut]:
+    """Counts of parts add up, if they are not divided by their total."""
+    if not params["density"]:
+        for d in range(len(x)):
+            yield Cut((d, None, d if weight else None), ("sum",))
+
+
 _histogram = Primitive(
     "histogram",
     _histogram_forward,
     low_precision=True,
     nondifferentiable=True,
+    samples=lambda make: [
+        ((make(3, 4), np.array([-2.0, 0.0, 0.5, 1.5]), make(3, 4)), {"density": False}),
+        ((make(3, 4), np.array([-2.0, 0.0, 0.5, 1.5]), None), {"density": False}),
+        ((make(5), np.array([-2.0, 0.0, 0.5, 1.5]), None), {"density": True}),
+    ],
+    cuts=_histogram_cuts,
     doc="Counts, or sums of weights, between edges.",
 )
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from isograd.tensor.backends import backend_of
 from isograd.tensor.core import Tensor, wrap
+from isograd.tensor.cuts import along, reduction
 from isograd.tensor.door import apply
 from isograd.tensor.dtypes import dtype as DType
 from isograd.tensor.primitive import Primitive
@@ -59,6 +60,7 @@ _prod = Primitive(
     vjp={"x": _prod_vjp},
     low_precision=True,
     samples=two_samples,
+    cuts=reduction("product"),
     doc="Product over dimensions.",
 )
 
@@ -79,6 +81,7 @@ _cumsum: Primitive = Primitive(
     lambda xp, x, *, dim: xp.cumsum(x, axis=dim, dtype=x.dtype),
     vjp={"x": lambda g, dim: flip(apply(_cumsum, flip(g, dim), dim=dim), dim)},
     low_precision=True,
+    cuts=along("dim", sums=True),
     samples=lambda make: [((make(3, 4),), {"dim": 1})],
     doc="Running sum.",
 )
@@ -113,6 +116,7 @@ _cumprod = Primitive(
     lambda xp, x, *, dim: xp.cumprod(x, axis=dim, dtype=x.dtype),
     vjp={"x": _cumprod_vjp},
     low_precision=True,
+    cuts=along("dim"),
     samples=lambda make: [((make(3, 4, low=0.5, high=2.0),), {"dim": 1})],
     doc="Running product.",
 )
@@ -135,8 +139,11 @@ def _running(name: str, larger: bool) -> Any:
         places = xp.arange(x.shape[dim]).reshape([-1 if d == dim else 1 for d in range(x.ndim)])
         return running(xp, "maximum", xp.where(hit, places, 0), dim).astype(np.int64)
 
-    record = Primitive(f"{name}_index", forward, nondifferentiable=True, low_precision=True,
-                       doc="Index of the running extreme, the latest of equals.")  # fmt: skip
+    record = Primitive(
+        f"{name}_index", forward, nondifferentiable=True, low_precision=True, cuts=along("dim"),
+        samples=lambda make: [((make(3, 4),), {"dim": 1})],
+        doc="Index of the running extreme, the latest of equals.",
+    )  # fmt: skip
 
     def function(input: Tensor, dim: int) -> Any:
         dim = wrap_dim(dim, input.ndim, name)
@@ -163,6 +170,7 @@ _logcumsumexp = Primitive(
     _logcumsumexp_forward,
     vjp={"x": lambda g, out, x, dim: _logcumsumexp_vjp(g, out, x, dim)},
     low_precision=True,
+    cuts=along("dim"),
     samples=lambda make: [((make(3, 4),), {"dim": 1})],
     doc="Running logarithm of a sum of exponentials.",
 )

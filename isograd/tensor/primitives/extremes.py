@@ -9,6 +9,7 @@ import numpy as np
 
 from isograd.tensor.backends import backend_of
 from isograd.tensor.core import Tensor, wrap
+from isograd.tensor.cuts import reduction
 from isograd.tensor.door import apply
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.primitives.reduction import (
@@ -51,6 +52,7 @@ _amax = Primitive(
     vjp={"x": _extreme_vjp},
     low_precision=True,
     samples=two_samples,
+    cuts=reduction("max"),
     doc="Maximum over dimensions.",
 )
 _amin = Primitive(
@@ -59,6 +61,7 @@ _amin = Primitive(
     vjp={"x": _extreme_vjp},
     low_precision=True,
     samples=two_samples,
+    cuts=reduction("min"),
     doc="Minimum over dimensions.",
 )
 
@@ -102,10 +105,19 @@ def _arg_forward(which: str) -> Callable[..., Any]:
     return forward
 
 
-_argmax = Primitive("argmax", _arg_forward("argmax"), nondifferentiable=True, low_precision=True,
-                    doc="Index of the first maximum.")  # fmt: skip
-_argmin = Primitive("argmin", _arg_forward("argmin"), nondifferentiable=True, low_precision=True,
-                    doc="Index of the first minimum.")  # fmt: skip
+def _arg_samples(make: Any) -> Any:
+    rows = ((1, False), (0, True), (None, False))
+    return [((make(3, 4),), {"dim": dim, "keepdim": keepdim}) for dim, keepdim in rows]
+
+
+_argmax = Primitive(
+    "argmax", _arg_forward("argmax"), nondifferentiable=True, low_precision=True,
+    samples=_arg_samples, cuts=reduction(None, "dim"), doc="Index of the first maximum.",
+)  # fmt: skip
+_argmin = Primitive(
+    "argmin", _arg_forward("argmin"), nondifferentiable=True, low_precision=True,
+    samples=_arg_samples, cuts=reduction(None, "dim"), doc="Index of the first minimum.",
+)  # fmt: skip
 
 
 def _arg(record: Primitive, input: Tensor, dim: int | None, keepdim: bool) -> Tensor:

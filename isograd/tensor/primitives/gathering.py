@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from isograd.tensor import dtypes
 from isograd.tensor.accumulate import accumulate_along, check_bounds, places_along
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import Cut, elementwise, local_shape
 from isograd.tensor.door import apply
 from isograd.tensor.inplace import write_out
 from isograd.tensor.primitive import Primitive
@@ -53,6 +55,29 @@ def _gather_backward_forward(xp: Any, g: Any, index: Any, *, dim: int, shape: An
     return out
 
 
+def _gather_cuts(params: Any, x: Any, index: Any) -> Iterable[Cut]:
+    """The dimensions that the index runs through as the input does; or the index alone."""
+    dim = params["dim"]
+    if len(x) == len(index):
+        for d, n in enumerate(index):
+            if d == dim:
+                yield Cut((None, d), (d,))
+            elif n == x[d]:
+                yield Cut((d, d), (d,))
+    yield Cut(("sum", None), ("sum",))
+
+
+def _gather_back_cuts(params: Any, g: Any, index: Any) -> Iterable[Cut]:
+    dim, shape = params["dim"], params["shape"]
+    if len(shape) == len(index) == len(g):
+        for d, n in enumerate(index):
+            if d == dim:
+                yield Cut((d, d), ("sum",))
+            elif n == shape[d]:
+                yield Cut((d, d), (d,), local_shape("shape", d))
+    yield Cut(("sum", None), ("sum",))
+
+
 _gather = Primitive(
     "gather",
     _gather_forward,
@@ -60,7 +85,9 @@ _gather = Primitive(
     samples=lambda make: [
         ((make(3, 4), np.array([[0, 2, 2], [1, 1, 0]])), {"dim": 0}),
         ((make(3, 4), np.array([[0, 3, 3], [1, 1, 0]])), {"dim": 1}),
+        ((make(3, 2), np.array([[0, 1, 1], [1, 1, 0], [1, 0, 0]])), {"dim": 1}),
     ],
+    cuts=_gather_cuts,
     doc="The elements at ``index`` along one dimension.",
 )
 _gather_backward = Primitive(
@@ -69,8 +96,10 @@ _gather_backward = Primitive(
     vjp={"g": lambda g, index, dim: apply(_gather, g, index, dim=dim)},
     low_precision=True,
     samples=lambda make: [
-        ((make(2, 3), np.array([[0, 2, 2], [1, 1, 0]])), {"dim": 0, "shape": (3, 4)})
+        ((make(2, 3), np.array([[0, 2, 2], [1, 1, 0]])), {"dim": 0, "shape": (3, 4)}),
+        ((make(2, 3), np.array([[0, 2, 2], [1, 1, 0]])), {"dim": 1, "shape": (2, 4)}),
     ],
+    cuts=_gather_back_cuts,
     doc="Zeros with values added at ``index`` along one dimension.",
 )
 
@@ -255,7 +284,12 @@ def _one_hot_forward(xp: Any, x: Any, *, classes: int) -> Any:
 
 
 _one_hot = Primitive(
-    "one_hot", _one_hot_forward, nondifferentiable=True, doc="1 at each class number, else 0."
+    "one_hot",
+    _one_hot_forward,
+    nondifferentiable=True,
+    cuts=elementwise(),
+    samples=lambda make: [((np.array([[0, 2], [1, 1], [2, 0]]),), {"classes": 3})],
+    doc="1 at each class number, else 0.",
 )
 
 

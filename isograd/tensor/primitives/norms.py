@@ -8,10 +8,11 @@ gives: 0 at 0, shared among equal largest elements.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import Cut, reduction
 from isograd.tensor.door import apply
 from isograd.tensor.dtypes import dtype as DType
 from isograd.tensor.primitive import Primitive
@@ -73,6 +74,16 @@ def _norm_vjp(g: Tensor, out: Tensor, x: Tensor, p: float, dims: Any, keepdim: b
     return x * pow(size, p - 2) * scale
 
 
+_COMBINED = {math.inf: "max", -math.inf: "min", 1.0: "sum", 0.0: "sum"}
+
+
+def _norm_cuts(params: Any, x: Any) -> Iterable[Cut]:
+    """Norms of parts combine for some p; parts of a sum have no norm of their own."""
+    for cut in reduction(_COMBINED.get(params["p"]))(params, x):
+        if cut.ins != ("sum",):
+            yield cut
+
+
 _vector_norm = Primitive(
     "linalg_vector_norm",
     _norm_forward,
@@ -82,6 +93,7 @@ _vector_norm = Primitive(
         ((make(2, 3, 4, low=0.5),), {"p": p, "dims": (0, 2), "keepdim": keepdim})
         for p, keepdim in ((2.0, False), (1.0, True), (3.0, False), (1.5, True), (math.inf, False))
     ],
+    cuts=_norm_cuts,
     doc="The p-norm over dimensions: (sum |x|^p)^(1/p).",
 )
 

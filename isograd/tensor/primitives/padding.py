@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import Cut
 from isograd.tensor.door import apply
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.public import public
@@ -25,6 +27,15 @@ def _forward(xp: Any, x: Any, *, amounts: Amounts, value: Any) -> Any:
     return out
 
 
+def _cuts(params: Any, x: tuple[int, ...]) -> Iterable[Cut]:
+    """Any dimension that keeps its length."""
+    for d, amount in enumerate(params["amounts"]):
+        if amount == (0, 0):
+            yield Cut((d,), (d,))
+    if params["value"] == 0:
+        yield Cut(("sum",), ("sum",))
+
+
 _pad: Primitive = Primitive(
     "constant_pad",
     _forward,
@@ -37,6 +48,7 @@ _pad: Primitive = Primitive(
         ((make(3, 4),), {"amounts": ((1, 2), (0, 0)), "value": 1.5}),
         ((make(3, 4),), {"amounts": ((0, -1), (-1, 2)), "value": 0}),
     ],
+    cuts=_cuts,
     doc="``amounts`` (before, after) of a constant along each dimension; negative ones cut off.",
 )
 

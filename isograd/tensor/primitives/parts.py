@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import Cut, along, local_shape
 from isograd.tensor.door import apply
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.primitives.views import squeeze_record, wrap_dim
@@ -34,6 +35,7 @@ _narrow: Primitive = Primitive(
     vjp={"x": lambda g, x_shape, dim, start, length: _pad_to(g, x_shape, dim, start, length)},
     view=True,
     samples=lambda make: [((make(3, 5),), {"dim": 1, "start": 1, "length": 3})],
+    cuts=along("dim", sums=True),
     doc="A run of indices along one dimension.",
 )
 
@@ -44,11 +46,19 @@ def _widen_forward(xp: Any, x: Any, *, shape: Any, dim: int, start: int, length:
     return out
 
 
+def _widen_cuts(params: Any, x: Any) -> Iterable[Cut]:
+    for d in range(len(x)):
+        if d != params["dim"]:
+            yield Cut((d,), (d,), local_shape("shape", d))
+    yield Cut(("sum",), ("sum",))
+
+
 _widen = Primitive(
     "narrow_backward",
     _widen_forward,
     vjp={"x": lambda g, dim, start, length: apply(_narrow, g, dim=dim, start=start, length=length)},
     samples=lambda make: [((make(3, 2),), {"shape": (3, 5), "dim": 1, "start": 1, "length": 2})],
+    cuts=_widen_cuts,
     doc="Zeros with a run of indices along one dimension filled.",
 )
 
@@ -175,13 +185,34 @@ def _diagonal_forward(xp: Any, x: Any, *, offset: int, dim1: int, dim2: int) -> 
     return seen
 
 
+def _kept(params: Any, rank: int) -> list[int]:
+    """The dimensions of the matrices' tensor that its diagonals have as well, in their order."""
+    return [d for d in range(rank) if d not in (params["dim1"], params["dim2"])]
+
+
+def _diagonal_cuts(params: Any, x: Any) -> Iterable[Cut]:
+    for at, d in enumerate(_kept(params, len(x))):
+        yield Cut((d,), (at,))
+    yield Cut(("sum",), ("sum",))
+
+
+def _fill_cuts(params: Any, x: Any) -> Iterable[Cut]:
+    for at, d in enumerate(_kept(params, len(params["shape"]))):
+        yield Cut((at,), (d,), local_shape("shape", d, 0, at))
+    yield Cut(("sum",), ("sum",))
+
+
 _diagonal = Primitive(
     "diagonal",
     _diagonal_forward,
     vjp={"x": lambda g, x_shape, offset, dim1, dim2: apply(
         _diagonal_backward, g, shape=x_shape, offset=offset, dim1=dim1, dim2=dim2)},
     view=True,
-    samples=lambda make: [((make(3, 4),), {"offset": 1, "dim1": 0, "dim2": 1})],
+    samples=lambda make: [
+        ((make(3, 4),), {"offset": 1, "dim1": 0, "dim2": 1}),
+        ((make(2, 4, 3, 3),), {"offset": 0, "dim1": 3, "dim2": 1}),
+    ],
+    cuts=_diagonal_cuts,
     doc="The diagonal over two dimensions.",
 )  # fmt: skip
 
@@ -208,7 +239,11 @@ _diagonal_backward: Primitive = Primitive(
     _diagonal_fill,
     vjp={"x": lambda g, offset, dim1, dim2: apply(
         _diagonal, g, offset=offset, dim1=dim1, dim2=dim2)},
-    samples=lambda make: [((make(3),), {"shape": (3, 4), "offset": 1, "dim1": 0, "dim2": 1})],
+    samples=lambda make: [
+        ((make(3),), {"shape": (3, 4), "offset": 1, "dim1": 0, "dim2": 1}),
+        ((make(2, 4, 3),), {"shape": (2, 3, 4, 3), "offset": 0, "dim1": 3, "dim2": 1}),
+    ],
+    cuts=_fill_cuts,
     doc="Zeros with a diagonal filled.",
 )  # fmt: skip
 

@@ -8,13 +8,14 @@ adjoint of such a map is a map of the same kind, so the gradient is the record i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import Cut
 from isograd.tensor.door import apply
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.primitives.pooling import adaptive_spans
@@ -169,6 +170,17 @@ def area(size: int, count: int) -> Taps:
 
 # -- the record
 
+
+def _cuts(params: Any, x: tuple[int, ...]) -> Iterable[Cut]:
+    """Any dimension that no map is applied to."""
+    maps = params["maps"]
+    for d in range(len(x)):
+        at = d - len(x) + len(maps)
+        if at < 0 or maps[at] is None:
+            yield Cut((d,), (d,))
+    yield Cut(("sum",), ("sum",))
+
+
 _record: Primitive = Primitive(
     "resample",
     _resample,
@@ -182,6 +194,7 @@ _record: Primitive = Primitive(
         ((make(1, 2, 3, 4),), {"maps": (linear(3, 5, False, 0.6, "float64"), area(4, 3))}),
         ((make(2, 3),), {"maps": (nearest(3, 4, False, 0.75, "float64"),)}),
     ],
+    cuts=_cuts,
     doc="Weighted sums of a few inputs along each of the last axes.",
 )
 

@@ -6,12 +6,14 @@ on every device (see `accumulate`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from isograd.tensor.accumulate import accumulate_along, check_bounds, places_in
 from isograd.tensor.core import Tensor, wrap
+from isograd.tensor.cuts import Cut
 from isograd.tensor.door import apply
 from isograd.tensor.dtypes import bool_
 from isograd.tensor.primitive import Primitive
@@ -54,22 +56,43 @@ def _scatter_reduce_forward(xp: Any, x: Any, index: Any, src: Any, *, dim: int, 
     return out
 
 
+def _scatter_cuts(params: Any, x: Any, index: Any, src: Any) -> Iterable[Cut]:
+    """The dimensions that the index runs through as the input does."""
+    if len(x) == len(index):
+        for d, n in enumerate(index):
+            if d != params["dim"] and n == x[d]:
+                yield Cut((d, d, d if src else None), (d,))
+
+
+def _scatter_sum_cuts(params: Any, x: Any, index: Any, src: Any) -> Iterable[Cut]:
+    """As well parts of a sum in both, of which those of ``src`` may stand at different places."""
+    yield from _scatter_cuts(params, x, index, src)
+    yield Cut(("sum", None, "sum"), ("sum",))
+    if len(x) == len(index) == len(src):
+        yield Cut(("sum", params["dim"], params["dim"]), ("sum",), empties=True)
+
+
 def _scatter_samples(make: Any) -> Any:
     return [
         ((make(3, 4), np.array([[0, 2, 1], [1, 1, 0]]), make(2, 3)), {"dim": 1}),
         ((make(3, 4), np.array([[0, 2, 1]]), make(1, 3)), {"dim": 0}),
+        ((make(2, 4), np.array([[0, 2, 1], [1, 1, 0]]), make(2, 3)), {"dim": 1}),
     ]
 
 
 def _distinct_samples(make: Any) -> Any:
-    return [((make(3, 4), np.array([[0, 2, 1], [1, 3, 0]]), make(2, 3)), {"dim": 1})]
+    return [
+        ((make(3, 4), np.array([[0, 2, 1], [1, 3, 0]]), make(2, 3)), {"dim": 1}),
+        ((make(2, 4), np.array([[0, 2, 1], [1, 3, 0]]), make(2, 3)), {"dim": 1}),
+    ]
 
 
 def _reduce_samples(make: Any) -> Any:
     index = np.array([[0, 2, 2], [1, 1, 0]])
     return [
-        ((make(3, 4), index, make(2, 3)), {"dim": 1, "reduce": how})
+        ((make(rows, 4), index, make(2, 3)), {"dim": 1, "reduce": how})
         for how in ("prod", "amax", "amin")
+        for rows in (3, 2)
     ]
 
 
@@ -81,6 +104,7 @@ _scatter: Primitive = Primitive(
         "src": lambda g, index, dim: gather(g, dim, index),
     },
     samples=_distinct_samples,
+    cuts=_scatter_cuts,
     doc="A copy with ``src`` written at ``index`` along one dimension.",
 )
 _scatter_add = Primitive(
@@ -89,6 +113,7 @@ _scatter_add = Primitive(
     vjp={"x": lambda g: g, "src": lambda g, index, dim: gather(g, dim, index)},
     low_precision=True,
     samples=_scatter_samples,
+    cuts=_scatter_sum_cuts,
     doc="A copy with ``src`` added at ``index`` along one dimension.",
 )
 
@@ -127,6 +152,7 @@ _scatter_reduce = Primitive(
     )[:3],
     low_precision=True,
     samples=_reduce_samples,
+    cuts=_scatter_cuts,
     doc="A copy multiplied by, or compared with, ``src`` at ``index`` along one dimension.",
 )
 

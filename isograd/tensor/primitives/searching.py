@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from isograd.tensor import dtypes
 from isograd.tensor.backends import backend_of
 from isograd.tensor.core import Tensor, wrap
+from isograd.tensor.cuts import Cut
 from isograd.tensor.door import apply
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.primitives.shape import wrap_dim
@@ -40,11 +42,28 @@ def _search_forward(
     return out.reshape(values.shape)
 
 
+def _search_cuts(params: Any, boundaries: Any, values: Any, sorter: Any) -> Iterable[Cut]:
+    """Rows with their values, and values of the same row."""
+    for d in range(len(values)):
+        if len(boundaries) == 1 or d == len(values) - 1:
+            yield Cut((None, d, None), (d,))
+        else:
+            yield Cut((d, d, d if sorter else None), (d,))
+
+
+def _search_samples(make: Any) -> Any:
+    rows = np.sort(make(2, 4), -1)
+    params = {"side": "right", "kind": np.dtype(np.int64)}
+    return [((rows[0], make(2, 3), None), params), ((rows, make(2, 3), None), params)]
+
+
 _search = Primitive(
     "searchsorted",
     _search_forward,
     low_precision=True,
     nondifferentiable=True,
+    cuts=_search_cuts,
+    samples=_search_samples,
     doc="Where values would be inserted into sorted rows.",
 )
 
@@ -272,11 +291,23 @@ def _isin_forward(xp: Any, x: Any, y: Any, *, invert: bool) -> Any:
     return ~found if invert else found
 
 
+def _isin_cuts(params: Any, x: Any, y: Any) -> Iterable[Cut]:
+    for d in range(len(x)):
+        yield Cut((d, None), (d,))
+    for d in range(len(y)):
+        yield Cut((None, d), ("min" if params["invert"] else "max",))
+
+
 _isin = Primitive(
     "isin",
     _isin_forward,
     low_precision=True,
     nondifferentiable=True,
+    cuts=_isin_cuts,
+    samples=lambda make: [
+        ((np.array([[1, 2, 3], [4, 5, 6]]), np.array([2, 5, 9])), {"invert": invert})
+        for invert in (False, True)
+    ],
     doc="Whether each element is among others.",
 )
 

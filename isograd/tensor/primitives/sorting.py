@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import along
 from isograd.tensor.door import apply
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.primitives.gathering import gather
@@ -55,8 +56,13 @@ def _along_last(
     return forward
 
 
-def _indices(name: str, find: Callable[..., Any], doc: str) -> Callable[..., Tensor]:
-    record = Primitive(name, _along_last(find), low_precision=True, nondifferentiable=True, doc=doc)
+def _indices(
+    name: str, find: Callable[..., Any], sample: tuple[tuple[str, Any], ...], doc: str
+) -> Callable[..., Tensor]:
+    record = Primitive(
+        name, _along_last(find), low_precision=True, nondifferentiable=True, cuts=along("dim"),
+        samples=lambda make: [((make(3, 4),), {"dim": 1, "params": sample})], doc=doc,
+    )  # fmt: skip
 
     def function(x: Tensor, dim: int, **params: Any) -> Tensor:
         return apply(record, x, dim=dim, params=tuple(params.items()))
@@ -151,12 +157,18 @@ def _mode(xp: Any, x: Any) -> Any:
 
 
 _argsort = _indices(
-    "argsort", lambda xp, x, *, descending: _order(xp, x, descending), "Stable order along `dim`."
+    "argsort", lambda xp, x, *, descending: _order(xp, x, descending), (("descending", True),),
+    "Stable order along `dim`.",
+)  # fmt: skip
+_argtopk = _indices(
+    "argtopk", _topk, (("k", 2), ("largest", True)),
+    "Places of the k largest or smallest, best first.",
+)  # fmt: skip
+_argkth = _indices("argkth", _kth, (("k", 2),), "The place of the k-th smallest.")
+_argmedian = _indices(
+    "argmedian", _median, (("skip_nan", False),), "The place of the lower median."
 )
-_argtopk = _indices("argtopk", _topk, "Places of the k largest or smallest, best first.")
-_argkth = _indices("argkth", _kth, "The place of the k-th smallest.")
-_argmedian = _indices("argmedian", _median, "The place of the lower median.")
-_argmode = _indices("argmode", _mode, "The place of the most frequent value.")
+_argmode = _indices("argmode", _mode, (), "The place of the most frequent value.")
 
 
 def _no_complex(name: str, input: Tensor) -> None:

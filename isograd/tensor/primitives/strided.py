@@ -10,6 +10,7 @@ import numpy as np
 
 from isograd.tensor.backends import backend_of
 from isograd.tensor.core import Tensor, wrap
+from isograd.tensor.cuts import along
 from isograd.tensor.door import apply
 from isograd.tensor.inplace import restride
 from isograd.tensor.primitive import Primitive
@@ -114,6 +115,7 @@ _windows = Primitive(
     vjp={"x": _windows_vjp},
     view=True,
     samples=lambda make: [((make(2, 7),), {"dim": 1, "size": 3, "step": 2})],
+    cuts=along("dim", sums=True),
     doc="Sliding windows along a dimension.",
 )
 

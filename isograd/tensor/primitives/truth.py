@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 
 from isograd.tensor import dtypes
 from isograd.tensor.core import Tensor
+from isograd.tensor.cuts import Cut, reduction
 from isograd.tensor.door import apply
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.primitives.reduction import Dims, dims_of
@@ -13,13 +17,34 @@ from isograd.tensor.public import public
 
 __all__ = ["all", "any", "count_nonzero"]
 
-_any = Primitive("any", lambda xp, x, *, dims, keepdim: xp.any(x != 0, axis=dims, keepdims=keepdim),
-                 nondifferentiable=True, doc="Whether some element is not 0.")  # fmt: skip
-_all = Primitive("all", lambda xp, x, *, dims, keepdim: xp.all(x != 0, axis=dims, keepdims=keepdim),
-                 nondifferentiable=True, doc="Whether no element is 0.")  # fmt: skip
+
+def _samples(make: Any) -> Any:
+    x = make(3, 4) * (make(3, 4) > 1)
+    return [((x,), {"dims": dims, "keepdim": len(dims) == 1}) for dims in ((1,), (0, 1))]
+
+
+def _count_cuts(params: Any, x: Any) -> Iterable[Cut]:
+    """Counts of parts add up; those of parts of a sum do not."""
+    for cut in reduction("sum")(params, x):
+        if cut.ins != ("sum",):
+            yield cut
+
+
+_any = Primitive(
+    "any", lambda xp, x, *, dims, keepdim: xp.any(x != 0, axis=dims, keepdims=keepdim),
+    nondifferentiable=True, cuts=reduction("max"), samples=_samples,
+    doc="Whether some element is not 0.",
+)  # fmt: skip
+_all = Primitive(
+    "all", lambda xp, x, *, dims, keepdim: xp.all(x != 0, axis=dims, keepdims=keepdim),
+    nondifferentiable=True, cuts=reduction("min"), samples=_samples,
+    doc="Whether no element is 0.",
+)  # fmt: skip
 _count_nonzero = Primitive(
     "count_nonzero", lambda xp, x, *, dims: xp.sum(x != 0, axis=dims, dtype=np.int64),
-    nondifferentiable=True, doc="How many elements are not 0.",
+    nondifferentiable=True, cuts=_count_cuts,
+    samples=lambda make: [(x, {"dims": params["dims"]}) for x, params in _samples(make)],
+    doc="How many elements are not 0.",
 )  # fmt: skip
 
 

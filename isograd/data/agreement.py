@@ -62,11 +62,11 @@ def watched(
         if taken == due or not known:
             digest = entry_digest((digest, entry_digest(entry)))
         if taken == due:
-            compare(view, {**facts, "the order of the samples": digest, "the batches": taken})
+            compare(view, {**facts, "the order of samples": digest, "the number of batches": taken})
             due, facts = 0 if known else 2 * due, {}
         yield entry
     if taken == 0 or not known:
-        compare(view, {**facts, "the order of the samples": digest, "the batches": taken})
+        compare(view, {**facts, "the order of samples": digest, "the number of batches": taken})
 
 
 def compare(view: GlobalView, facts: Mapping[str, Any]) -> None:
@@ -82,7 +82,7 @@ def compare(view: GlobalView, facts: Mapping[str, Any]) -> None:
             odd = next(rank for rank, value in enumerate(values) if value != values[0])
             raise RuntimeError(
                 f"DataLoader: the ranks would read different data. {name[0].upper()}{name[1:]} "
-                f"differ: rank 0 has {values[0]}, rank {odd} has {values[odd]}. Seed alike on all "
+                f"differs: rank 0 has {values[0]}, rank {odd} has {values[odd]}. Seed alike on all "
                 "ranks (not from the time or the process id), and let nothing before the loop "
                 "depend on the rank."
             )

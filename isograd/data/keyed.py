@@ -51,19 +51,19 @@ def draws_nothing(dataset: Any) -> bool:
     return kind in (TensorDataset, Tensor, list, tuple, range, dict, str, bytes, np.ndarray)
 
 
-def global_digests() -> dict[str, bytes]:
+def global_digests() -> dict[str, str]:
     """A short digest of where ``random`` and NumPy's global state stand."""
     _, words, spare = random.getstate()
     numpy_state = np.random.get_state(legacy=False)
     parts = {
-        "Python's random": [np.array(words, np.uint32).tobytes(), spare],
-        "numpy.random": [
+        "the state of Python's random": [np.array(words, np.uint32).tobytes(), spare],
+        "the state of numpy.random": [
             repr(numpy_state["bit_generator"]),
             [v.tobytes() if isinstance(v, np.ndarray) else v for v in _flat(numpy_state)],
         ],
     }
     return {
-        name: hashlib.blake2b(repr(part).encode(), digest_size=8).digest()
+        name: hashlib.blake2b(repr(part).encode(), digest_size=8).hexdigest()
         for name, part in parts.items()
     }
 
@@ -74,7 +74,7 @@ def _flat(state: Any) -> list[Any]:
     return [leaf for name in sorted(state) for leaf in _flat(state[name])]
 
 
-def epoch_key(seed: int, epoch: int, digests: dict[str, bytes]) -> int:
+def epoch_key(seed: int, epoch: int, digests: dict[str, str]) -> int:
     """A number in [0, 2**63) made of all these."""
     text = repr((seed, epoch, sorted(digests.items())))
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) >> 1

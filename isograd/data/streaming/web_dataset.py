@@ -176,7 +176,11 @@ class WebDataset(IterableDataset[Any]):
         return shares(sum(self._counts), replicas)[rank]
 
     def set_epoch(self, epoch: int) -> None:
-        """Number the next pass ``epoch``; without it passes are counted from 0."""
+        """Number the next pass ``epoch``; without it passes are counted from 0.
+
+        A loader that makes batches counts itself. One with ``batch_size=None`` and workers does
+        not: call this before each of its epochs.
+        """
         self.epoch, self._given, self._resumed = epoch, 0, False
 
     def __iter__(self) -> Iterator[Any]:

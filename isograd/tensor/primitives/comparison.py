@@ -171,7 +171,7 @@ def allclose(
     equal_nan: bool = False,
 ) -> bool:
     """Whether all elements are close, see :func:`isclose`."""
-    return bool(isclose(input, other, rtol, atol, equal_nan)._array.all())
+    return bool(isclose(input, other, rtol, atol, equal_nan).all())
 
 
 @public()
@@ -182,7 +182,7 @@ def equal(input: Tensor, other: Tensor) -> bool:
         TypeError: if ``other`` is not a tensor.
     """
     need_tensors("equal", input=input, other=other)
-    return input._array.shape == other._array.shape and bool(eq(input, other)._array.all())
+    return input._array.shape == other._array.shape and bool(eq(input, other).all())
 
 
 # -- tests of single values

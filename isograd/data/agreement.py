@@ -17,20 +17,27 @@ from isograd.data.sampler import (
     RandomSampler,
     SequentialSampler,
     SubsetRandomSampler,
+    Unending,
     WeightedRandomSampler,
 )
 from isograd.data.view import GlobalView
 
-__all__ = ["compare", "entry_digest", "is_known", "watched"]
+__all__ = ["compare", "entry_digest", "is_fixed", "is_known", "watched"]
 
-_KNOWN = (RandomSampler, SequentialSampler, SubsetRandomSampler, WeightedRandomSampler)
+_FIXED = (SequentialSampler, Unending)
+_SEEDED = (RandomSampler, SubsetRandomSampler, WeightedRandomSampler)
 
 
 def is_known(order: Any) -> bool:
     """Whether an order comes from this package's samplers: seeds and lengths say all about it."""
     if type(order) is BatchSampler:
         return is_known(order.sampler)
-    return type(order) in _KNOWN
+    return type(order) in _FIXED or type(order) in _SEEDED
+
+
+def is_fixed(order: Any) -> bool:
+    """Whether an order draws nothing."""
+    return is_fixed(order.sampler) if type(order) is BatchSampler else type(order) in _FIXED
 
 
 def entry_digest(entry: Any) -> str:

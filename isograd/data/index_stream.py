@@ -12,22 +12,7 @@ from typing import Any, TypeAlias
 
 from isograd.data.agreement import entry_digest
 
-__all__ = ["Entry", "IndexStream", "Unending"]
-
-
-class Unending:
-    """The order of a stream of samples: there is none, the entries only ask for more.
-
-    Args:
-        batch_size: entries are as long as a batch; None for entries that ask for one sample.
-    """
-
-    def __init__(self, batch_size: int | None) -> None:
-        self._entry = None if batch_size is None else [None] * batch_size
-
-    def __iter__(self) -> Iterator[Any]:
-        while True:
-            yield self._entry
+__all__ = ["Entry", "IndexStream"]
 
 
 # What is to be fetched: how many samples come before in the epoch; the indices of a batch, or one

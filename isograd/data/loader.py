@@ -16,7 +16,7 @@ from isograd.data.cut import Cut
 from isograd.data.dataset import IterableDataset
 from isograd.data.distributed_sampler import DistributedSampler
 from isograd.data.fetch import Reading, make_fetcher
-from isograd.data.index_stream import IndexStream, Unending
+from isograd.data.index_stream import IndexStream
 from isograd.data.iteration import LoaderIterator, SerialIterator, WorkerIterator
 from isograd.data.loader_checks import (
     check_order,
@@ -30,7 +30,13 @@ from isograd.data.pieces import Joiner
 from isograd.data.pin import can_pin
 from isograd.data.pool import WorkerPool, choose_context
 from isograd.data.position import Position
-from isograd.data.sampler import BatchSampler, RandomSampler, SequentialSampler, visits_once
+from isograd.data.sampler import (
+    BatchSampler,
+    RandomSampler,
+    SequentialSampler,
+    Unending,
+    visits_once,
+)
 from isograd.data.shard_aware import ShardAware
 from isograd.data.view import GlobalView, current_view
 from isograd.data.worker import Job, get_worker_info

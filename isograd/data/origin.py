@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isograd.data.agreement import is_known
+from isograd.data.agreement import is_fixed, is_known
 from isograd.tensor.core import wrap
 from isograd.tensor.generator import Generator, default_generator
 
@@ -70,13 +70,21 @@ class Origin:
             random.setstate(outer[1])
             np.random.set_state(outer[2])
 
-    def digests(self) -> dict[str, str]:
-        """Short digests of the generators' states, by whose they are."""
+    def digests(self, order: Any, generator: Generator | None) -> dict[str, str]:
+        """Short digests of the generators' states that ``order`` depends on, by whose they are."""
+        if is_fixed(order):
+            return {}
+        names = list(self.generators)
+        if is_known(order):  # it draws from one
+            own = getattr(getattr(order, "sampler", order), "generator", None)
+            used = default_generator if own is None else own
+            named = _generators(order, generator)
+            names = [name for name in names if named[name] is used]
         return {
-            f"the random state of the {name}": hashlib.blake2b(
-                array.tobytes(), digest_size=6
+            f"the random state of the {name}": blake2b(
+                self.generators[name].tobytes(), digest_size=6
             ).hexdigest()
-            for name, array in self.generators.items()
+            for name in names
         }
 
     def state(self) -> dict[str, Any]:

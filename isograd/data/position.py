@@ -70,7 +70,8 @@ class Position:
             seed = draw_seed(self._generator)
         key = epoch_key(seed, self.epochs, digests)
         if view is not None:
-            entries = self._watched(entries, view, {**facts, **digests})
+            drawn = {**digests, "the seed of the loader": seed} if reading.draws else {}
+            entries = self._watched(entries, view, {**facts, **drawn})
         stream = IndexStream(entries, self.epochs, seed, key, reading.batches)
         return self._opened(stream, 0)
 
@@ -105,7 +106,11 @@ class Position:
         return stream, Epoch(stream.epoch, stream.seed, stream.key, start)
 
     def _watched(self, entries: Iterator[Any], view: GlobalView, facts: Any) -> Iterator[Any]:
-        facts = {"the epoch": self.epochs, **facts, **self._origin.digests()}
+        facts = {
+            "the epoch": self.epochs,
+            **self._origin.digests(self._order, self._generator),
+            **facts,
+        }
         return watched(entries, view, facts, is_known(self._order))
 
     def state(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ __all__ = [
     "Sampler",
     "SequentialSampler",
     "SubsetRandomSampler",
+    "Unending",
     "WeightedRandomSampler",
     "draw_seed",
     "visits_once",
@@ -220,6 +221,21 @@ class BatchSampler(Sampler[list[int]]):
     def __len__(self) -> int:
         n = len(self.sampler)  # type: ignore[arg-type]
         return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
+
+
+class Unending:
+    """The order of a stream of samples: there is none, the entries only ask for more.
+
+    Args:
+        batch_size: entries are as long as a batch; None for entries that ask for one sample.
+    """
+
+    def __init__(self, batch_size: int | None) -> None:
+        self._entry = None if batch_size is None else [None] * batch_size
+
+    def __iter__(self) -> Iterator[Any]:
+        while True:
+            yield self._entry
 
 
 def visits_once(order: Any) -> bool:

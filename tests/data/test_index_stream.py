@@ -7,7 +7,8 @@ from itertools import islice
 
 import pytest
 
-from isograd.data.index_stream import IndexStream, Unending
+from isograd.data.index_stream import IndexStream
+from isograd.data.sampler import Unending
 
 
 def _stream(order, batches=True, discard=0):

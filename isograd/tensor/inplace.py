@@ -120,6 +120,12 @@ def _check(target: Tensor, values: Any, name: str) -> None:
             f"{list(values.shape)}"
         )
     _check_category(memory, values, name)
+    if not getattr(memory.flags, "writeable", True):
+        raise RuntimeError(
+            f"{name}: the memory cannot be written to: it belongs to a read-only NumPy array, or is "
+            "a gathered part of a tensor that is cut over processes, which the write would not "
+            "reach. Write x[...] = value to the tensor itself, or clone() the part first."
+        )
     if memory.size and 0 in memory.strides and memory.size > 1:
         if any(s == 0 and n > 1 for s, n in zip(memory.strides, memory.shape, strict=True)):
             raise RuntimeError(

@@ -34,7 +34,8 @@ _VOLATILE = ("seed", "draw")  # params that change at every call and decide noth
 _MOST_PLANS = 8192
 _SEQUENCES = (tuple, list)
 
-_plans: dict[Any, Plan] = {}
+_COMPOSED = object()  # in place of a plan: the operation is composed of others
+_plans: dict[Any, Any] = {}
 _warned: set[str] = set()
 
 Composed = Callable[..., Any]
@@ -57,16 +58,16 @@ def composed(*names: str) -> Callable[[Composed], Composed]:
 
 def run(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
     """The results of an operation of which some input is in pieces, as tensors."""
-    special = COMPOSED.get(primitive.name)
-    if special is not None:
-        before, mode.grad = mode.grad, False
-        try:
-            made = special(primitive, inputs, params)
-        finally:
-            mode.grad = before
+    key = _key(primitive, inputs, params)
+    plan = _plans.get(key) if key is not None else None
+    if plan is None or plan is _COMPOSED:
+        special = COMPOSED.get(primitive.name)
+        made = NotImplemented if special is None else _compose(special, primitive, inputs, params)
         if made is not NotImplemented:
+            _keep(key, _COMPOSED)
             return made
-    plan = _plan(primitive, inputs, params)
+        plan = Plan(primitive, inputs, params)
+        _keep(key, plan)
     results = plan.run(primitive, inputs, params)
     if primitive.outputs != 1:
         return tuple([wrap(r) for r in results])
@@ -75,9 +76,19 @@ def run(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -
         source = inputs[0]._array
         if looks_into_pieces(out._array, source):
             link_view(out, inputs[0], primitive, params, known=True)
-        elif not isinstance(out._array, ShardedArray) and hasattr(out._array, "flags"):
+        elif not isinstance(out._array, ShardedArray):
             out._array = _frozen(out._array)
     return out
+
+
+def _compose(
+    special: Composed, primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]
+) -> Any:
+    before, mode.grad = mode.grad, False
+    try:
+        return special(primitive, inputs, params)
+    finally:
+        mode.grad = before
 
 
 sharded._runner[:] = [run]
@@ -114,7 +125,8 @@ def _frozen_params(value: Any) -> Any:
     return value
 
 
-def _plan(primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Plan:
+def _key(primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+    """What decides how an operation is run; None if some param has no hash."""
     parts: list[Any] = [primitive.name]
     for t in inputs:
         if isinstance(t, Tensor):
@@ -126,16 +138,19 @@ def _plan(primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -
     for name, value in params.items():
         if name not in _VOLATILE:
             parts.append(_frozen_params(value) if value.__class__ in _SEQUENCES else value)
+    key = tuple(parts)
     try:
-        key = tuple(parts)
-        found = _plans.get(key)
-    except TypeError:  # some param has no hash
-        return Plan(primitive, inputs, params)
-    if found is None:
+        hash(key)
+    except TypeError:
+        return None
+    return key
+
+
+def _keep(key: Any, plan: Any) -> None:
+    if key is not None:
         if len(_plans) >= _MOST_PLANS:
             _plans.clear()
-        found = _plans[key] = Plan(primitive, inputs, params)
-    return found
+        _plans[key] = plan
 
 
 class Plan:
@@ -162,6 +177,8 @@ class Plan:
         self.cuts = self._choose(primitive, params)
         self.replicated = all(c is None for c in self.cuts)
         self._prepare(params)
+        self.xp: Any = next(a for a in arrays if isinstance(a, ShardedArray)).backend.xp
+        self.modes = self._modes(arrays)
         if self.replicated:
             _gathers(primitive, self.layouts, self.cuts)
 
@@ -333,41 +350,63 @@ class Plan:
 
     def run(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> list[Any]:
         """The results as arrays, plain ones where everybody has all of them."""
-        mesh = self.mesh
-        columns: list[Any] = []
-        xp = None
-        for t, layout, target in zip(inputs, self.layouts, self.targets, strict=True):
-            if target is None or layout is None:
-                columns.append([t] * mesh.count)
-                continue
-            a = t._array
-            if a.__class__ is ShardedArray:
-                xp = xp or a.backend.xp
-                if a.layout != target:
-                    if a.layout.partial and mesh.ndim == 1 and not target.partial:
-                        a.whole()  # complete from now on: others may want it, too
-                    if a.layout != target:
-                        columns.append(moves.placed(a, target).pieces)
-                        continue
-                columns.append(a.pieces)
-            elif layout == target:
-                columns.append([a] * mesh.count)
-            else:
-                columns.append(moves.placed(a, target).pieces)
+        columns = [
+            self._column(i, t, mode)
+            for i, (t, mode) in enumerate(zip(inputs, self.modes, strict=True))
+        ]
+        one = primitive.outputs == 1
         rows: list[list[Any]] = []
-        for k in range(mesh.count):
-            if k and self.replicated:
-                rows.append(rows[0])
-                continue
+        for k in range(1 if self.replicated else self.mesh.count):
             changes = self.changes[k]
             mine = params if changes is None else {**params, **changes}
             arguments = [column[k] for column in columns]
             if self.empty[k]:
-                rows.append(self._run_empty(xp, primitive, arguments, params, k))
+                rows.append(self._run_empty(self.xp, primitive, arguments, params, k))
                 continue
-            made = run_forward(xp, primitive, arguments, mine)
-            rows.append(_arrays([made] if primitive.outputs == 1 else made))
+            made = run_forward(self.xp, primitive, arguments, mine)
+            rows.append(_arrays((made,) if one else made))
         return self._collected(rows)
+
+    def _column(self, i: int, t: Any, mode: str) -> Any:
+        """One input as every own position needs it."""
+        if mode == "pieces":
+            return t._array.pieces
+        if mode == "value":
+            return [t] * self.mesh.count
+        a = t._array
+        if mode == "plain":
+            return [a] * self.mesh.count
+        if mode == "slices":
+            return [a[part] for part in self.slices[i]]
+        target: Any = self.targets[i]
+        if isinstance(a, ShardedArray) and a.layout.partial and self.mesh.ndim == 1:
+            if not target.partial:
+                a.whole()  # complete from now on: others may want it, too
+        return moves.placed(a, target).pieces
+
+    def _modes(self, arrays: Sequence[Any]) -> list[str]:
+        """Per input, what has to be done with it; cuts of plain arrays are prepared."""
+        mesh = self.mesh
+        modes = []
+        self.slices: dict[int, list[Any]] = {}
+        for i, (a, layout, target) in enumerate(
+            zip(arrays, self.layouts, self.targets, strict=True)
+        ):
+            if a is None or target is None:
+                modes.append("value")
+            elif a.__class__ is ShardedArray:
+                modes.append("pieces" if layout == target else "moved")
+            elif layout == target:
+                modes.append("plain")
+            elif target.partial:
+                modes.append("moved")
+            else:
+                modes.append("slices")
+                boxes = target.boxes[mesh.first : mesh.first + mesh.count]
+                self.slices[i] = [
+                    tuple(slice(s, s + n) for s, n in zip(*box, strict=True)) for box in boxes
+                ]
+        return modes
 
     def _run_empty(
         self, xp: Any, primitive: Primitive, arguments: list[Any], params: dict[str, Any], k: int

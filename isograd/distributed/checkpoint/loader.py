@@ -61,7 +61,7 @@ def load(
     if peers is None:
         return None
     peers.wait()
-    return load_with(peers, state_dict, folder, strict, verify)
+    return load_with(peers, state_dict, peers.meant(folder), strict, verify)
 
 
 def load_with(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any, Protocol, cast
 from weakref import WeakKeyDictionary
 
@@ -40,6 +41,7 @@ class Peers:
         exchange: all-gathers byte strings.
         owner: the communicator to split for saves in the background; None without one.
         group: the group that is to close the split communicator.
+        viewed: they share a script that knows of one process only: file names are rank 0's.
 
     Attributes:
         running: the save in the background that was started last.
@@ -52,8 +54,9 @@ class Peers:
         exchange: Exchange,
         owner: Communicator | None = None,
         group: ProcessGroup | None = None,
+        viewed: bool = False,
     ) -> None:
-        self.rank, self.size, self.exchange = rank, size, exchange
+        self.rank, self.size, self.exchange, self.viewed = rank, size, exchange, viewed
         self.running: Future[Any] | None = None
         self._owner, self._group = owner, group
         self._background: Exchange | None = exchange if size == 1 else None
@@ -72,6 +75,12 @@ class Peers:
                     closing = cast(Communicator, _ControlPlane(plane, self))
                     self._group.children.append(ProcessGroup(closing, "mpi", "checkpoints"))
         return self._background
+
+    def meant(self, path: Path) -> Path:
+        """The file that is meant by a name: with a view rank 0's, since names may hold the time."""
+        if not self.viewed or self.size == 1:
+            return path
+        return Path(self.exchange(str(path).encode())[0].decode())
 
     def wait(self) -> None:
         """Until the save in the background is over; its error is its own."""
@@ -120,19 +129,24 @@ def peers_of(name: str, process_group: Any = None, alone: bool = False) -> Peers
         return _alone
     view: _View | None = None if process_group is not None else current_view()
     if view is not None:
-        owner = getattr(view, "communicator", None)
+        world: ProcessGroup | None = getattr(view, "group", None)
+        if world is not None:
+            return _of_group(world, world, True)
         return _remembered(
-            owner or view, lambda: Peers(view.rank, view.size, view.exchange_bytes, owner)
+            view, lambda: Peers(view.rank, view.size, view.exchange_bytes, viewed=True)
         )
     if process_group is None and default_group() is None:
         return _alone
     group = resolve_group(name, process_group)
     if group is None:
         return None
+    return _of_group(group, default_group() or group, False)
+
+
+def _of_group(group: ProcessGroup, closer: ProcessGroup, viewed: bool) -> Peers:
     plane = group.communicator
-    closer = default_group() or group
     return _remembered(
-        plane, lambda: Peers(plane.rank, plane.size, plane.exchange_bytes, plane, closer)
+        plane, lambda: Peers(plane.rank, plane.size, plane.exchange_bytes, plane, closer, viewed)
     )
 
 

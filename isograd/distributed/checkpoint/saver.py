@@ -122,6 +122,7 @@ def start_save(
 ) -> Future[Index | None]:
     """Plan, then write here or in a thread; ``after`` runs on rank 0 when it has its name."""
     peers.wait()
+    target = peers.meant(target)
     exchange = peers.background() if in_background else None
     job = plan(state_dict, target, peers, exchange is not None)
     job.after = after

@@ -182,6 +182,16 @@ class DataLoader(Generic[T_co]):
         return self.batch_sampler if self._auto_collation else self.sampler
 
     @property
+    def _reads_shares(self) -> bool:
+        return self.batch_size is not None and isinstance(self.dataset, ShardAware)
+
+    @property
+    def _dataset_keeps_state(self) -> bool:
+        """Whether the dataset's position is its own matter; one that reads shares is told ours."""
+        names = ("state_dict", "load_state_dict")
+        return not self._reads_shares and all(hasattr(self.dataset, name) for name in names)
+
+    @property
     def _stream(self) -> IndexStream | None:
         return self._position.stream
 
@@ -204,7 +214,7 @@ class DataLoader(Generic[T_co]):
         pin = self.pin_memory and can_pin()
         view = self._view()
         reading = self._reading(view)
-        joiner = None if view is None else Joiner(view, self._agreement(reading))
+        joiner = None if view is None else Joiner(view, self._agreement())
         if self.num_workers == 0:
             stream, epoch = self._position.open(reading, view, None, self._facts())
             fetch = make_fetcher(reading, epoch)
@@ -260,16 +270,16 @@ class DataLoader(Generic[T_co]):
                 stacklevel=4,
             )
 
-    def _agreement(self, reading: Reading) -> Literal["never", "end", "always"]:
+    def _agreement(self) -> Literal["never", "end", "always"]:
         if not isinstance(self.dataset, IterableDataset):
             return "never"
-        return "end" if reading.reads_shares else "always"
+        return "end" if self._reads_shares else "always"
 
     def _facts(self) -> dict[str, Any]:
         """What a position is only good for."""
         streams = isinstance(self.dataset, IterableDataset)
         sized = not streams and hasattr(self.dataset, "__len__")
-        by_workers = streams and not isinstance(self.dataset, ShardAware)
+        by_workers = streams and not self._reads_shares
         return {
             "length": len(self.dataset) if sized else None,
             "batch_size": self.batch_size,
@@ -291,8 +301,7 @@ class DataLoader(Generic[T_co]):
                 "DataLoader.state_dict: with in_order=False and workers a number of batches does "
                 "not say which came out; use in_order=True"
             )
-        keeps = hasattr(self.dataset, "state_dict") and hasattr(self.dataset, "load_state_dict")
-        dataset = self.dataset.state_dict() if keeps else None
+        dataset = self.dataset.state_dict() if self._dataset_keeps_state else None
         return {**self._position.state(), **self._facts(), "dataset": dataset}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -312,7 +321,7 @@ class DataLoader(Generic[T_co]):
                     f"{state_dict[name]}, but this loader has {value}"
                 )
         streams = isinstance(self.dataset, IterableDataset)
-        keeps = hasattr(self.dataset, "load_state_dict") and state_dict.get("dataset") is not None
+        keeps = self._dataset_keeps_state and state_dict.get("dataset") is not None
         moved = streams and keeps and self.num_workers == 0
         self._position.load({**state_dict, "dataset_moved": moved})
         if keeps:

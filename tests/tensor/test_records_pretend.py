@@ -29,6 +29,8 @@ ANY_DTYPE = {
     "scattering", "searching", "selection", "shape", "sorting", "subscript",
 }  # fmt: skip
 MEANINGLESS = {
+    ("histc", "complex128"),
+    ("histogram", "complex128"),
     ("scatter_reduce", "complex128"),
     ("logcumsumexp", "int64"),
     ("logcumsumexp", "bool"),

@@ -22,6 +22,7 @@ from isograd.tensor.primitives.views import (
     wrap_dim,
 )
 from isograd.tensor.public import public
+from isograd.tensor.spread import whole
 
 __all__ = [
     "flip",
@@ -191,7 +192,7 @@ def repeat_interleave(
     size = input._array.shape[dim]
     if isinstance(repeats, Tensor):
         xp = backend_of(input._array).xp
-        counts = repeats._array if repeats.ndim else xp.full(size, repeats.item())
+        counts = whole(repeats._array) if repeats.ndim else xp.full(size, repeats.item())
         if counts.shape[0] == 1:
             counts = xp.broadcast_to(counts, (size,))
         if counts.shape[0] != size:

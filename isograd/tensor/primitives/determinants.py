@@ -11,7 +11,13 @@ from isograd.tensor.door import apply
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.primitives.elementwise import conj
 from isograd.tensor.primitives.factorizations import linalg_svd
-from isograd.tensor.primitives.matrices import LinAlgError, eye_like, need_square, transposed
+from isograd.tensor.primitives.matrices import (
+    LinAlgError,
+    eye_like,
+    matrix_cuts,
+    need_square,
+    transposed,
+)
 from isograd.tensor.primitives.products import matmul
 from isograd.tensor.primitives.selection import where
 from isograd.tensor.primitives.shape import unsqueeze
@@ -57,6 +63,7 @@ _det = Primitive(
     lambda xp, x: xp.asarray(xp.linalg.det(x)).astype(x.dtype, copy=False),
     vjp={"x": _det_vjp},
     samples=lambda make: [((make(2, 3, 3) + 2 * np.eye(3),), {})],
+    cuts=matrix_cuts(),
     doc="Determinant of a square matrix.",
 )
 
@@ -94,6 +101,7 @@ _slogdet = Primitive(
     vjp_all=lambda gs, out0, x: (_slogdet_vjp(gs, out0, x),),
     outputs=2,
     samples=lambda make: [((make(2, 3, 3) + 3 * np.eye(3),), {})],
+    cuts=matrix_cuts(2),
     doc="Sign, and logarithm of the absolute value, of a determinant.",
 )
 

@@ -25,6 +25,7 @@ from isograd.tensor.primitives.matrices import (
     checked,
     eye_like,
     lapack,
+    matrix_cuts,
     need_matrix,
     need_square,
     on_host,
@@ -93,6 +94,7 @@ _cholesky = Primitive(
     _cholesky_forward,
     vjp={"x": _cholesky_vjp},
     samples=lambda make: [((_positive(make(2, 3, 3)),), {"part": "both"})],
+    cuts=matrix_cuts(),
     doc="Lower triangular factor L of a positive-definite matrix L L^H.",
 )
 
@@ -162,7 +164,7 @@ def linalg_cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = F
 
 def _all_positive(A: Tensor) -> bool:
     try:
-        _cholesky_forward(np, A.detach().cpu()._array, part="L")
+        _cholesky_forward(np, on_host(A), part="L")
     except np.linalg.LinAlgError:
         return False
     return True
@@ -214,6 +216,7 @@ _qr = Primitive(
         ((make(2, 4, 3),), {"mode": "reduced"}),
         ((make(3, 5),), {"mode": "complete"}),
     ],
+    cuts=matrix_cuts(2),
     doc="Orthonormal columns Q and upper triangular R with A = Q R.",
 )
 
@@ -305,6 +308,7 @@ _svd = Primitive(
         ((make(4, 2),), {"full": False}),
         ((make(2, 4),), {"full": False}),
     ],
+    cuts=matrix_cuts(3),
     doc="Singular values, with left and right singular vectors.",
 )
 
@@ -378,6 +382,7 @@ _eigh = Primitive(
     vjp_all=lambda gs, outs: (_eigh_vjp(gs, outs),),
     outputs=2,
     samples=lambda make: [((make(2, 3, 3) + np.diag([0.0, 5.0, 10.0]),), {"part": "both"})],
+    cuts=matrix_cuts(2),
     doc="Eigenvalues, ascending, and eigenvectors of a Hermitian matrix.",
 )
 
@@ -434,6 +439,7 @@ _eig = Primitive(
     vjp_all=lambda gs, outs: (_eig_vjp(gs, outs),),
     outputs=2,
     samples=lambda make: [((0.3 * make(2, 3, 3) + np.diag([1.0, 4.0, 8.0]),), {})],
+    cuts=matrix_cuts(2),
     doc="Eigenvalues and eigenvectors of a square matrix, both complex.",
 )
 

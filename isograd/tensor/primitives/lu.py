@@ -20,6 +20,7 @@ from isograd.tensor.primitive import Primitive
 from isograd.tensor.primitives.matrices import (
     LinAlgError,
     eye_like,
+    matrix_cuts,
     need_matrix,
     need_same_dtype,
     need_square,
@@ -30,6 +31,7 @@ from isograd.tensor.primitives.shape import cat, narrow, tril, triu
 from isograd.tensor.primitives.solving import linalg_solve_triangular
 from isograd.tensor.public import public
 from isograd.tensor.return_types import named_result
+from isograd.tensor.spread import whole
 
 __all__ = ["linalg_lu", "linalg_lu_factor", "linalg_lu_solve", "lu_unpack"]
 
@@ -63,6 +65,8 @@ _exchanged = Primitive(
     lambda xp, x: _eliminate(xp, x, True),
     outputs=2,
     nondifferentiable=True,
+    samples=lambda make: [((make(2, 3, 4),), {})],
+    cuts=matrix_cuts(2),
     doc="Compact LU with row exchanges, and the row exchanged at each step.",
 )
 
@@ -82,6 +86,7 @@ _plain = Primitive(
     lambda xp, x: _eliminate(xp, x, False)[0],
     vjp={"x": _plain_vjp},
     samples=lambda make: [((make(2, 3, 3) + 4 * np.eye(3),), {})],
+    cuts=matrix_cuts(),
     doc="Compact LU of a square matrix without row exchanges.",
 )
 
@@ -101,7 +106,7 @@ def _order(xp: Any, pivots: Any, n: int) -> Any:
 def _factor(A: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Compact LU, exchanges and the order of rows (both counted from 0)."""
     compact, pivots = apply(_exchanged, A)
-    order = wrap(_order(backend_of(A._array).xp, pivots._array, A.shape[-2]))
+    order = wrap(_order(backend_of(A._array).xp, whole(pivots._array), A.shape[-2]))
     if not recording(A):
         return compact, pivots, order
     n, m = A.shape[-2:]
@@ -122,7 +127,7 @@ def _factor(A: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def _failed(compact: Tensor) -> Tensor:
     """Per matrix the first step (from 1) whose pivot is 0, or 0."""
     xp = backend_of(compact._array).xp
-    zero = xp.diagonal(compact._array, 0, -2, -1) == 0
+    zero = xp.diagonal(whole(compact._array), 0, -2, -1) == 0
     if zero.shape[-1] == 0:
         return wrap(xp.zeros(zero.shape[:-1], np.int32))
     first = xp.where(xp.any(zero, axis=-1), xp.argmax(zero, axis=-1) + 1, 0)
@@ -184,7 +189,7 @@ def lu_unpack(
         )
     if unpack_pivots:
         xp = backend_of(LU_data._array).xp
-        order = _order(xp, LU_pivots._array.astype(np.int64) - 1, n)
+        order = _order(xp, whole(LU_pivots._array).astype(np.int64) - 1, n)
         permutation = wrap(xp.swapaxes(xp.eye(n, dtype=LU_data._array.dtype)[order], -1, -2))
     if unpack_data:
         lower = tril(narrow(LU_data, -1, 0, k), -1) + eye_like(LU_data, n)[:, :k]

@@ -6,7 +6,7 @@ A *matrix* argument has shape (..., n, m): the leading dimensions are a batch.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from isograd.tensor.backends import backend_of
 from isograd.tensor.core import Tensor, wrap
+from isograd.tensor.cuts import Cut, Cuts
 from isograd.tensor.dtypes import from_numpy
 from isograd.tensor.primitives.elementwise import conj
 from isograd.tensor.primitives.shape import transpose
@@ -25,6 +26,7 @@ __all__ = [
     "checked",
     "eye_like",
     "lapack",
+    "matrix_cuts",
     "need_floating",
     "need_matrix",
     "need_same_dtype",
@@ -117,6 +119,16 @@ def batched(xp: Any, x: Any, y: Any) -> tuple[Any, Any]:
         return x, y
     shape = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
     return tuple(xp.broadcast_to(a, shape + a.shape[-2:]) for a in (x, y))
+
+
+def matrix_cuts(outputs: int = 1) -> Cuts:
+    """Of functions of each matrix in a batch."""
+
+    def cuts(params: Any, x: tuple[int, ...]) -> Iterable[Cut]:
+        for d in range(len(x) - 2):
+            yield Cut((d,), (d,) * outputs, empties=True)
+
+    return cuts
 
 
 def transposed(x: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from isograd.tensor.primitives.matrices import (
     need_matrix,
     need_same_dtype,
     need_square,
+    on_host,
     transposed,
     zeros_of,
 )
@@ -270,7 +271,7 @@ def geqrf(input: Tensor) -> Any:
     need_matrix("geqrf", input)
     if input.requires_grad:
         raise RuntimeError("the derivative for 'geqrf' is not implemented: use linalg.qr")
-    host = input.detach().cpu()._array
+    host = on_host(input)
     stored, tau = np.linalg.qr(host, mode="raw")
     made = wrap(np.swapaxes(stored, -1, -2)).to(input.device), wrap(tau).to(input.device)
     return named_result("geqrf", ("a", "tau"), made)

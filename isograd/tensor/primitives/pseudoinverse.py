@@ -6,12 +6,14 @@ holds where the rank is locally constant.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from isograd.tensor.backends import backend_of
 from isograd.tensor.core import Tensor, wrap
+from isograd.tensor.cuts import Cut
 from isograd.tensor.door import apply
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.primitives.factorizations import linalg_eigvalsh, linalg_svdvals
@@ -29,6 +31,7 @@ from isograd.tensor.primitives.shape import squeeze, unsqueeze
 from isograd.tensor.primitives.solving import linalg_inv_ex
 from isograd.tensor.public import public
 from isograd.tensor.return_types import named_result
+from isograd.tensor.spread import whole
 
 __all__ = ["linalg_cond", "linalg_lstsq", "linalg_matrix_rank", "linalg_pinv"]
 
@@ -57,6 +60,11 @@ def _pinv_vjp(g: Tensor, out: Tensor, x: Tensor) -> Tensor:
     return matmul(matmul(first, p), ph) + matmul(ph, matmul(p, second)) - matmul(ph, matmul(g, ph))
 
 
+def _pinv_cuts(params: Any, x: Any, cutoff: Any) -> Iterable[Cut]:
+    for d in range(len(x) - 2):
+        yield Cut((d, d if cutoff else None), (d,), empties=True)
+
+
 _pinv = Primitive(
     "linalg_pinv",
     _pinv_forward,
@@ -65,8 +73,13 @@ _pinv = Primitive(
         ((make(2, 4, 3), 1e-6), {"hermitian": False}),
         ((make(2, 3), 1e-6), {"hermitian": False}),
     ],
+    cuts=_pinv_cuts,
     doc="Moore-Penrose pseudo-inverse.",
 )
+
+
+def _values(x: Any) -> Any:
+    return whole(x._array) if isinstance(x, Tensor) else x
 
 
 def _cutoff(x: Tensor, s: Any, atol: Any, rtol: Any) -> Any:
@@ -78,11 +91,11 @@ def _cutoff(x: Tensor, s: Any, atol: Any, rtol: Any) -> Any:
         if atol is None:
             rtol = default
         elif isinstance(atol, Tensor):
-            rtol = xp.where(atol._array > 0, 0.0, default)
+            rtol = xp.where(_values(atol) > 0, 0.0, default)
         else:
             rtol = default if atol == 0 else 0.0
-    absolute = 0.0 if atol is None else atol._array if isinstance(atol, Tensor) else atol
-    relative = rtol._array if isinstance(rtol, Tensor) else rtol
+    absolute = 0.0 if atol is None else _values(atol)
+    relative = _values(rtol)
     top = xp.max(s, axis=-1) if s.shape[-1] else xp.zeros(s.shape[:-1], s.dtype)
     return xp.maximum(absolute, relative * top)
 
@@ -103,7 +116,7 @@ def linalg_pinv(
         return A.mT * 1
     x = A.detach()
     s = linalg_eigvalsh(x).abs() if hermitian else linalg_svdvals(x)
-    cutoff = _cutoff(A, s._array, atol, rcond if rtol is None else rtol)
+    cutoff = _cutoff(A, whole(s._array), atol, rcond if rtol is None else rtol)
     out: Tensor = lapack(
         "linalg.pinv", "The algorithm failed to converge.", apply, _pinv, A, wrap(cutoff),
         hermitian=hermitian,
@@ -125,8 +138,9 @@ def linalg_matrix_rank(
     s = linalg_eigvalsh(x).abs() if hermitian else linalg_svdvals(x)
     absolute = tol if atol is None else atol
     xp = backend_of(A._array).xp
-    bound = xp.asarray(_cutoff(A, s._array, absolute, 0.0 if tol is not None else rtol))
-    return wrap(xp.asarray(xp.sum(s._array > bound[..., None], axis=-1, dtype=np.int64)))
+    values = whole(s._array)
+    bound = xp.asarray(_cutoff(A, values, absolute, 0.0 if tol is not None else rtol))
+    return wrap(xp.asarray(xp.sum(values > bound[..., None], axis=-1, dtype=np.int64)))
 
 
 @public(method=False, out=True)

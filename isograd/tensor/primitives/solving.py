@@ -5,11 +5,13 @@ Three primitives, each with the rule of dX = A^-1 (dB - dA X).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from isograd.tensor.core import Tensor, wrap
+from isograd.tensor.cuts import Cut
 from isograd.tensor.door import apply
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.primitives.matrices import (
@@ -18,6 +20,7 @@ from isograd.tensor.primitives.matrices import (
     checked,
     eye_like,
     lapack,
+    matrix_cuts,
     need_matrix,
     need_same_dtype,
     need_square,
@@ -36,6 +39,19 @@ def _conditioned(make: Any, *shape: int) -> Any:
     return make(*shape) + 4 * np.eye(shape[-1])
 
 
+def _solve_cuts(params: Any, x: Any, y: Any) -> Iterable[Cut]:
+    """Matrices of the batch, which broadcasts, and the right sides' columns."""
+    rank = max(len(x), len(y)) - 2
+    for d in range(rank):
+        i, j = d - rank + len(x) - 2, d - rank + len(y) - 2
+        n = max(x[i] if i >= 0 else 1, y[j] if j >= 0 else 1)
+        a = i if i >= 0 and x[i] == n else None
+        b = j if j >= 0 and y[j] == n else None
+        yield Cut((a, b), (d,), empties=True)
+    yield Cut((None, len(y) - 1), (rank + 1,), empties=True)
+    yield Cut((None, "sum"), ("sum",))
+
+
 def _solve_forward(xp: Any, x: Any, y: Any) -> Any:
     with checked(xp):
         return xp.linalg.solve(*batched(xp, x, y))
@@ -50,6 +66,7 @@ _solve = Primitive(
         ((_conditioned(make, 3, 3), make(3, 2)), {}),
         ((_conditioned(make, 2, 3, 3), make(3, 2)), {}),
     ],
+    cuts=_solve_cuts,
     doc="X of A X = B for matrices A (..., n, n) and B (..., n, k).",
 )  # fmt: skip
 
@@ -159,6 +176,7 @@ _solve_triangular: Primitive = Primitive(
         ((_conditioned(make, 2, 3, 3), make(2, 3, 2)), {"upper": True, "unit": False}),
         ((make(3, 3), make(3, 2)), {"upper": False, "unit": True}),
     ],
+    cuts=_solve_cuts,
     doc="X of A X = B that reads one triangle of A.",
 )  # fmt: skip
 
@@ -251,6 +269,7 @@ _inv = Primitive(
     _inv_forward,
     vjp={"x": lambda g, out: -matmul(matmul(transposed(out), g), transposed(out))},
     samples=lambda make: [((_conditioned(make, 2, 3, 3),), {})],
+    cuts=matrix_cuts(),
     doc="Inverse of a square matrix.",
 )
 

@@ -12,6 +12,7 @@ from typing import Any
 from isograd.tensor.backends import backend_of
 from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.creation import arange
+from isograd.tensor.cuts import along
 from isograd.tensor.door import apply
 from isograd.tensor.dtypes import dtype as DType
 from isograd.tensor.dtypes import get_default_dtype
@@ -41,6 +42,7 @@ _c2c: Primitive = Primitive(
         ((make(3, 4) + 1j * make(3, 4),), {"dims": (0, 1), "norm": "backward", "inverse": False}),
         ((make(3, 4) + 1j * make(3, 4),), {"dims": (1,), "norm": "ortho", "inverse": True}),
     ],
+    cuts=along("dims", sums=True),
     doc="Complex Fourier transform over dimensions.",
 )  # fmt: skip
 
@@ -60,6 +62,7 @@ _r2c = Primitive(
         ((make(3, 5),), {"dim": 1, "norm": "ortho"}),
         ((make(4, 3),), {"dim": 0, "norm": "backward"}),
     ],
+    cuts=along("dim", sums=True),
     doc="Fourier transform of real numbers along one dimension: its half without redundancy.",
 )
 
@@ -68,7 +71,7 @@ def _c2r_vjp(g: Tensor, dim: int, n: int, norm: str) -> Tensor:
     """Every frequency but 0 and n / 2 stands for two."""
     half = apply(_r2c, g, dim=dim, norm=_OPPOSITE[norm])
     xp = backend_of(half._array).xp
-    weights = xp.full(n // 2 + 1, 2, g._array.real.dtype)
+    weights = xp.full(n // 2 + 1, 2, g._array.dtype.type(0).real.dtype)
     weights[0] = 1
     if n % 2 == 0:
         weights[-1] = 1
@@ -83,6 +86,7 @@ _c2r = Primitive(
         ((make(3, 4) + 1j * make(3, 4),), {"dim": 1, "n": 6, "norm": "backward"}),
         ((make(3, 4) + 1j * make(3, 4),), {"dim": 1, "n": 7, "norm": "ortho"}),
     ],
+    cuts=along("dim", sums=True),
     doc="Real numbers from the half of their Fourier transform, along one dimension.",
 )
 

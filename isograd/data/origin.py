@@ -18,6 +18,8 @@ from isograd.tensor.generator import Generator, default_generator
 
 __all__ = ["Origin"]
 
+_DEFAULT = "default generator"
+
 
 @dataclass
 class Origin:
@@ -53,22 +55,27 @@ class Origin:
         Generators that only the loader and its samplers use stay where the order has left them.
         """
         outer = default_generator.state_array(), random.getstate(), np.random.get_state(False)
-        for name, found in _generators(order, generator).items():
-            if name in self.generators:
-                found.set_state_array(self.generators[name])
+        default_generator.set_state_array(self.generators[_DEFAULT])
         if self.python is not None:
             random.setstate(self.python)
         if self.numpy is not None:
             np.random.set_state(self.numpy)
-        keeper = _keeper(order)
-        if keeper is not None and self.sampler is not None:
-            keeper.load_state_dict(self.sampler)
+        self.put_back(order, generator)
         try:
             yield
         finally:
             default_generator.set_state_array(outer[0])
             random.setstate(outer[1])
             np.random.set_state(outer[2])
+
+    def put_back(self, order: Any, generator: Generator | None) -> None:
+        """Set what only the loader and its samplers use back to where it was."""
+        for name, found in _generators(order, generator).items():
+            if name in self.generators and found is not default_generator:
+                found.set_state_array(self.generators[name])
+        keeper = _keeper(order)
+        if keeper is not None and self.sampler is not None:
+            keeper.load_state_dict(self.sampler)
 
     def digests(self, order: Any, generator: Generator | None) -> dict[str, str]:
         """Short digests of the generators' states that ``order`` depends on, by whose they are."""
@@ -110,7 +117,7 @@ class Origin:
 
 
 def _generators(order: Any, generator: Generator | None) -> dict[str, Generator]:
-    found = {"default generator": default_generator}
+    found = {_DEFAULT: default_generator}
     if generator is not None:
         found["loader's generator"] = generator
     while order is not None:

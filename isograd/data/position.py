@@ -61,6 +61,8 @@ class Position:
         loaded, self._loaded = self._loaded, None
         if loaded is not None and loaded["started"]:
             return self._reopen(reading, view, loaded, facts)
+        if loaded is not None:
+            Origin.from_state(loaded).put_back(self._order, self._generator)
         # The order of these lines is the order in which torch draws.
         self._origin = Origin.capture(self._order, self._generator)
         digests = global_digests() if reading.draws else {}
@@ -120,7 +122,8 @@ class Position:
             return {name: self._loaded[name] for name in _POSITION}
         state: dict[str, Any] = {"format": _FORMAT, "epoch": self.epochs, "batches": 0}
         if stream is None or stream.ended:
-            return {**state, "started": False, **dict.fromkeys(_OPENED)}
+            now = Origin.capture(self._order, self._generator).state()
+            return {**state, "started": False, **dict.fromkeys(_OPENED), **now}
         state |= {"epoch": stream.epoch, "batches": stream.yielded, "started": True}
         state |= {"seed": stream.seed, "key": stream.key, "drawn": self._drawn}
         return {**state, "last": stream.last_digest(), **self._origin.state()}

@@ -22,6 +22,7 @@ from isograd.data import (
     WeightedRandomSampler,
     get_worker_info,
 )
+from isograd.data.streaming import PermutationSampler
 from tests.data.ranks import exact, plain, together
 
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
@@ -205,6 +206,24 @@ def test_before_the_first_and_after_the_last():
     isograd.manual_seed(0)
     assert [b.tolist() for b in again] == first
     assert again._stream.epoch == 1
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_between_epochs_what_belongs_to_the_loader_goes_on(workers):
+    def loader(own):
+        if own:
+            generator = isograd.Generator().manual_seed(2)
+            return DataLoader(range(N), 8, True, generator=generator, num_workers=workers)
+        return DataLoader(range(N), 8, sampler=PermutationSampler(range(N)), num_workers=workers)
+
+    for own in (True, False):
+        first = loader(own)
+        epochs = [[b.tolist() for b in first]]
+        state = _saved(first.state_dict())
+        epochs.append([b.tolist() for b in first])
+        again = loader(own)
+        again.load_state_dict(state)
+        assert [b.tolist() for b in again] == epochs[1] != epochs[0]
 
 
 def test_the_same_loader_goes_back():

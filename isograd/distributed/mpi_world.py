@@ -15,7 +15,7 @@ from isograd.distributed.progress import finish_all
 from isograd.distributed.watchdog import Watchdog
 from isograd.distributed.world import World, check_world
 
-__all__ = ["MpiWorld", "communicator_over_mpi", "mpi_world"]
+__all__ = ["MpiWorld", "communicator_over_mpi", "leave_world", "mpi_world"]
 
 _world: "MpiWorld | None" = None
 
@@ -56,6 +56,11 @@ class MpiWorld:
         """End all ranks now."""
         self._mpi.COMM_WORLD.Abort(code)
 
+    def leave(self, text: str) -> None:
+        """Say goodbye and finalize, before an end that runs no exit handlers."""
+        if self._leave(text) and not self._mpi.Is_finalized():
+            self._mpi.Finalize()
+
     def _leave(self, text: str) -> bool:
         if self._mpi.Is_finalized():
             return True
@@ -71,6 +76,16 @@ def mpi_world(world: World) -> MpiWorld:
     if _world is None:
         _world = MpiWorld(world)
     return _world
+
+
+def leave_world(text: str) -> None:
+    """Leave in good order where the process is about to end without exit handlers.
+
+    Args:
+        text: how it ends, for ranks that still wait for this one.
+    """
+    if _world is not None:
+        _world.leave(text)
 
 
 def communicator_over_mpi(

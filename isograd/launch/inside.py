@@ -16,6 +16,7 @@ import os
 import runpy
 import socket
 import sys
+import threading
 import time
 import traceback
 from collections.abc import MutableMapping
@@ -178,10 +179,19 @@ def _say_bye_at_exit(line: Line) -> None:
 
     def exit_with_bye(status: int) -> NoReturn:
         if os.getpid() == rank_pid:
+            if status == 0 and threading.current_thread() is threading.main_thread():
+                _leave_world()
             line.bye(status)
         _exit_now(status)
 
     os._exit = exit_with_bye
+
+
+def _leave_world() -> None:
+    """Finalize MPI, whose launcher takes an end without that for a failure."""
+    world = sys.modules.get("isograd.distributed.mpi_world")
+    if world is not None:
+        world.leave_world("has called os._exit(0)")
 
 
 def _exit_code(error: SystemExit) -> int:

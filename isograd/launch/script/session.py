@@ -1,14 +1,13 @@
 """From before a script's first line to after its last: the global view and what goes with it."""
 
 import builtins
-import importlib
-import importlib.util
 import io
 import os
 import sys
 from types import TracebackType
 
 from isograd.data.view import current_view
+from isograd.distributed.global_view import start
 from isograd.distributed.world import World
 from isograd.launch.options import Choices
 from isograd.launch.script.callers import enable
@@ -22,8 +21,6 @@ from isograd.launch.script.writers import install_writers
 from isograd.tensor.devices import register_local_device
 
 __all__ = ["Session"]
-
-_VIEW = "isograd.distributed.global_view"
 
 
 class Session:
@@ -42,8 +39,8 @@ class Session:
 
     def __enter__(self) -> "Session":
         viewed = self._world.size > 1 or self._choices.shards is not None
-        if viewed and not self._explicit and importlib.util.find_spec(_VIEW):
-            importlib.import_module(_VIEW).start(self._choices.shards)
+        if viewed and not self._explicit:
+            start(self._choices.shards)
             self._install()
         if self._digest is not None:
             self._digest.install(self._patches)

@@ -51,7 +51,9 @@ class HostStaging:
             return self._pinned(array, fill)
         if array.flags.c_contiguous:
             return array.reshape(-1)
-        return array.reshape(-1) if fill else np.empty(array.size, array.dtype)
+        if fill:
+            return np.ascontiguousarray(array).reshape(-1)
+        return np.empty(array.size, array.dtype)
 
     def unstage(self, buffer: Any, array: Any) -> None:
         """Write the buffer back."""

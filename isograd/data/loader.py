@@ -57,6 +57,9 @@ _FIXED = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "per
 class DataLoader(Generic[T_co]):
     """Iterating gives batches; every ``iter`` is one epoch.
 
+    Under a global view (``isograd run``) a batch is that of all processes: its tensors are global,
+    and each process reads the samples of its own rows alone.
+
     Args:
         dataset: by index (``__getitem__``, ``__len__``) or an `IterableDataset`.
         batch_size: samples in a batch; None gives single samples, only converted to tensors.
@@ -64,7 +67,8 @@ class DataLoader(Generic[T_co]):
         sampler: an iterable of indices, instead of ``shuffle``.
         batch_sampler: an iterable of lists of indices, instead of the four before and drop_last.
         num_workers: processes that fetch ahead; 0 fetches in this process.
-        collate_fn: from a list of samples to a batch; `default_collate` if None.
+        collate_fn: from a list of samples to a batch; `default_collate` if None. Under a global
+            view it gets whole batches on every process, unless it is marked by `per_sample`.
         pin_memory: batches in page-locked memory (needs a GPU; else a warning).
         drop_last: leave out a last batch that is too short.
         timeout: seconds to wait for a worker's batch; 0 for ever.
@@ -75,7 +79,8 @@ class DataLoader(Generic[T_co]):
         prefetch_factor: batches that each worker prepares ahead (2).
         persistent_workers: keep the workers from one epoch to the next.
         pin_memory_device: the kind of device to pin for, "cuda" or "".
-        in_order: give batches in order even when a later one is ready first.
+        in_order: give batches in order even when a later one is ready first; always so under a
+            global view.
 
     Raises:
         TypeError, ValueError: for arguments of the wrong kind, or that exclude each other.

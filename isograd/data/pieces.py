@@ -221,7 +221,7 @@ class _Assembly:
 
     def _check_values(self, pieces: Sequence[Any]) -> None:
         for piece, length in zip(pieces, self.own):
-            if len(piece) != length:
+            if len(piece) != length and any(map(len, pieces)):  # samples of no parts are allowed
                 got = f"a list of {len(piece)} values for {length} samples"
                 raise RuntimeError(_odd(got, "one value for each sample"))
 

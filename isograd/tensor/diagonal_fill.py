@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from isograd.tensor import core
+from isograd.tensor.backends import backend_for
 from isograd.tensor.core import Tensor
 from isograd.tensor.public import public
+from isograd.tensor.spread import SpreadArray
 
 __all__ = ["fill_diagonal_"]
 
@@ -27,6 +32,12 @@ def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
         raise RuntimeError(
             f"fill_diagonal_: all dimensions of input must be of equal length, got {self.shape}"
         )
+    if isinstance(self._array, SpreadArray):  # diagonals run through its pieces
+        mask = np.zeros(self.shape, np.bool_)
+        np.fill_diagonal(mask, True, wrap=wrap)
+        home = backend_for(self.device).from_numpy(mask, self.device.index)
+        masked: Tensor = self.masked_fill_(core.wrap(home), fill_value)
+        return masked
     rows, columns = self.shape[0], self.shape[-1]
     starts = range(0, rows, columns + 1) if wrap and self.ndim == 2 and columns else (0,)
     for start in starts:

@@ -17,7 +17,7 @@ from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.door import mode, recorder
 from isograd.tensor.dtypes import from_numpy
 
-__all__ = ["recording", "restride", "store", "write_into", "write_out"]
+__all__ = ["need_writeable", "recording", "restride", "store", "write_into", "write_out"]
 
 
 def recording(*values: Any) -> bool:
@@ -120,12 +120,7 @@ def _check(target: Tensor, values: Any, name: str) -> None:
             f"{list(values.shape)}"
         )
     _check_category(memory, values, name)
-    if not getattr(memory.flags, "writeable", True):
-        raise RuntimeError(
-            f"{name}: the memory cannot be written to: it belongs to a read-only NumPy array, or is "
-            "a gathered part of a tensor that is cut over processes, which the write would not "
-            "reach. Write x[...] = value to the tensor itself, or clone() the part first."
-        )
+    need_writeable(memory, name)
     if memory.size and 0 in memory.strides and memory.size > 1:
         if any(s == 0 and n > 1 for s, n in zip(memory.strides, memory.shape, strict=True)):
             raise RuntimeError(
@@ -133,6 +128,16 @@ def _check(target: Tensor, values: Any, name: str) -> None:
                 "refers to a single memory location. Please clone() the tensor before performing "
                 "the operation."
             )
+
+
+def need_writeable(memory: Any, name: str) -> None:
+    """Raise RuntimeError for an array that a write would not change, or not all of it."""
+    if not getattr(memory.flags, "writeable", True):
+        raise RuntimeError(
+            f"{name}: the memory cannot be written to: it belongs to a read-only NumPy array, or "
+            "is a gathered part of a tensor that is cut over processes, which the write would not "
+            "reach. Write x[...] = value to the tensor itself, or clone() the part first."
+        )
 
 
 def _check_category(memory: Any, values: Any, name: str) -> None:

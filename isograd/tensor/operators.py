@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from isograd.tensor.core import Tensor
-from isograd.tensor.inplace import recording, write_into
+from isograd.tensor.inplace import need_writeable, recording, write_into
 from isograd.tensor.primitives import arithmetic as a
 
 __all__: list[str] = []
@@ -82,6 +82,7 @@ def fill_(self: Tensor, value: Any) -> Tensor:
         )
     if recording(self, value):
         return write_into(self, _filled, (value,), name="fill_")
+    need_writeable(self._array, "fill_")
     self._array.fill(value.item() if isinstance(value, Tensor) else value)
     self._bump()
     return self

@@ -17,7 +17,7 @@ from isograd.distributed.tensor.partitioner import composed
 from isograd.distributed.tensor.placement import Placement, Shard
 from isograd.distributed.tensor.sharded import ShardedArray
 from isograd.tensor.core import Tensor, wrap
-from isograd.tensor.door import apply
+from isograd.tensor.door import apply, looks_into
 from isograd.tensor.primitive import Primitive
 
 __all__ = [
@@ -127,10 +127,17 @@ _from_local: Primitive = Primitive(
 )
 _redistribute: Primitive = Primitive(
     "redistribute",
-    lambda xp, x, *, layout, before: moves.placed(x, layout),
+    lambda xp, x, *, layout, before: _moved(x, layout),
     vjp={"x": lambda g, before: _back(g, before)},
     doc="The same tensor placed otherwise.",
 )
+
+
+def _moved(x: Any, layout: Layout) -> Any:
+    """``x`` in another layout, in memory of its own."""
+    made = moves.placed(x, layout)
+    sources = x.pieces if isinstance(x, ShardedArray) else [x]
+    return made.each(lambda p: p.copy() if any(looks_into(p, s) for s in sources) else p)
 
 
 @composed("to_local", "from_local", "redistribute")
@@ -165,6 +172,8 @@ def _back(g: Tensor, before: Layout) -> Tensor:
 def _place(t: Tensor, layout: Layout) -> Tensor:
     array = t._array
     now = array.layout if isinstance(array, ShardedArray) else moves.replicated(layout)
+    if isinstance(array, ShardedArray) and now == layout:
+        return t
     return apply(_redistribute, t, layout=layout, before=now)
 
 

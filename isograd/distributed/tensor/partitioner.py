@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from isograd.distributed.tensor import moves, sharded
+from isograd.distributed.tensor.gathers import GATHERS
 from isograd.distributed.tensor.layout import Layout
 from isograd.distributed.tensor.mesh import DeviceMesh
 from isograd.distributed.tensor.placement import Partial, Placement, Replicate, Shard
@@ -78,6 +79,8 @@ def run(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -
             link_view(out, inputs[0], primitive, params, known=True)
         elif not isinstance(out._array, ShardedArray):
             out._array = _frozen(out._array)
+        else:
+            out._array = out._array.each(_frozen)
     return out
 
 
@@ -549,8 +552,9 @@ def _gathers(
         return
     if any(layout is not None and layout.lengths for layout in layouts):
         _warned.add(primitive.name)
+        reason = GATHERS.get(primitive.name, "no rule says how")
         warnings.warn(
-            f"{primitive.name} cannot be computed in parts: its inputs are gathered and every "
-            "process computes all of it (correct, but no faster with more processes)",
+            f"{primitive.name} cannot be computed in parts: {reason}. Its inputs are gathered and "
+            "every process computes all of it (correct, but no faster with more processes)",
             stacklevel=2,
         )

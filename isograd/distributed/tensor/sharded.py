@@ -14,19 +14,20 @@ import numpy as np
 from isograd.distributed.tensor import moves
 from isograd.distributed.tensor.layout import Layout
 from isograd.tensor.backends import backend_of
+from isograd.tensor.inplace import need_writeable
 from isograd.tensor.spread import SpreadArray
 
 __all__ = ["ShardedArray"]
 
 
 class _Flags:
-    """The one flag that is asked for."""
+    """The flags that are asked for."""
 
     __slots__ = ("c_contiguous", "writeable")
 
-    def __init__(self, c_contiguous: bool) -> None:
+    def __init__(self, c_contiguous: bool, writeable: bool) -> None:
         self.c_contiguous = c_contiguous
-        self.writeable = True
+        self.writeable = writeable
 
 
 class ShardedArray(SpreadArray):
@@ -79,7 +80,11 @@ class ShardedArray(SpreadArray):
 
     @property
     def flags(self) -> _Flags:
-        return _Flags(all(p.flags.c_contiguous for p in self.pieces))
+        flags = [p.flags for p in self.pieces]
+        return _Flags(
+            all(f.c_contiguous for f in flags),
+            all(getattr(f, "writeable", True) for f in flags),  # CuPy has no such flag
+        )
 
     @property
     def strides(self) -> tuple[int, ...]:
@@ -144,6 +149,8 @@ class ShardedArray(SpreadArray):
             layout = moves.without_partial(self.layout)
             shapes = [layout.boxes[self.layout.mesh.first + k][1] for k in range(len(self.pieces))]
             xp = self.backend.xp
+            if layout.replicated and layout.mesh.implicit:
+                return xp.full(layout.shape, value, dtype)
             return ShardedArray(layout, [xp.full(s, value, dtype) for s in shapes])
         xp = self.backend.xp
         return target.each(lambda p: xp.full(p.shape, value, dtype))
@@ -151,6 +158,7 @@ class ShardedArray(SpreadArray):
     def __setitem__(self, key: Any, values: Any) -> None:
         if key is not Ellipsis:
             raise TypeError(f"ShardedArray: expected assignment to [...], got {key!r}")
+        need_writeable(self, "assignment")
         if not isinstance(values, ShardedArray):
             values = self.backend.xp.asarray(values)
             if values.shape != self.shape:

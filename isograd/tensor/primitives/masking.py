@@ -98,13 +98,17 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
 
 
 def _replace(copy: Tensor, view: Tensor, src: Tensor) -> Tensor:
-    if view.shape != src.shape:
-        raise RuntimeError(
-            "expected src to have a size equal to the slice of self. src size = "
-            f"{list(src.shape)}, slice size = {list(view.shape)}"
-        )
+    _check_source(view.shape, src)
     setitem(view, Ellipsis, src)
     return copy
+
+
+def _check_source(shape: Any, src: Tensor) -> None:
+    if shape != src.shape:
+        raise RuntimeError(
+            "expected src to have a size equal to the slice of self. src size = "
+            f"{list(src.shape)}, slice size = {list(shape)}"
+        )
 
 
 @public(out=True)
@@ -115,7 +119,11 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
         RuntimeError: if the source has not the shape of that part.
     """
     copy = input.clone()
-    return _replace(copy, copy.select(dim, index), src)
+    before = (slice(None),) * input._check_dim("select_scatter", dim)
+    seen = input.shape[: len(before)] + input.shape[len(before) + 1 :]
+    _check_source(seen, src)
+    setitem(copy, (*before, index), src)
+    return copy
 
 
 @public(out=True)

@@ -120,7 +120,10 @@ def _root_grad(root: Tensor, g: Any) -> Tensor:
 
 
 def _ones(root: Tensor) -> Tensor:
-    array = root._array.copy()
+    array = root._array
+    if isinstance(array, SpreadArray):
+        return wrap(array.full(1, array.dtype))
+    array = array.copy()
     array.fill(1)
     return wrap(array)
 

@@ -12,7 +12,7 @@ from isograd.tensor.door import apply
 from isograd.tensor.dtypes import is_low_precision
 from isograd.tensor.primitive import PRIMITIVES, Primitive, Sample
 from isograd.tensor.primitives.elementwise import conj
-from isograd.tensor.primitives.products import matmul
+from isograd.tensor.primitives.products import contract, matmul
 
 __all__ = ["linear"]
 
@@ -32,12 +32,6 @@ def _forward(xp: Any, x: Any, weight: Any, bias: Any) -> Any:
         if bias is not None:
             out += bias
     return out if x.ndim == 2 else out.reshape(*x.shape[:-1], weight.shape[0])
-
-
-def _weight_gradient(g: Tensor, x: Tensor) -> Tensor:
-    g2 = g if g.ndim == 2 else g.reshape(-1, g._array.shape[-1])
-    x2 = x if x.ndim == 2 else x.reshape(-1, x._array.shape[-1])
-    return matmul(g2.t(), conj(x2))
 
 
 def _samples(make: Any) -> list[Sample]:
@@ -63,7 +57,7 @@ _linear: Primitive = Primitive(
     _forward,
     vjp={
         "x": lambda g, weight: matmul(g, conj(weight)),
-        "weight": lambda g, x: _weight_gradient(g, x),
+        "weight": lambda g, x: contract(g, conj(x)),
         "bias": lambda g: g.sum(tuple(range(g.ndim - 1))) if g.ndim > 1 else g,
     },
     cuts=_cuts,

@@ -23,7 +23,7 @@ from isograd.tensor.primitives.elementwise import conj
 from isograd.tensor.primitives.shape import expand, permute, reshape, transpose, unsqueeze, wrap_dim
 from isograd.tensor.public import public
 
-__all__ = ["bmm", "matmul", "mm"]
+__all__ = ["bmm", "contract", "matmul", "mm"]
 
 
 def _matmul_forward(xp: Any, x: Any, y: Any) -> Any:
@@ -64,14 +64,44 @@ _matmul = Primitive(
 )  # fmt: skip
 
 
+def _contract_forward(xp: Any, a: Any, b: Any) -> Any:
+    """(..., n), (..., m) -> (n, m)."""
+    rows = math.prod(a.shape[:-1])
+    return _matmul_forward(xp, a.reshape(rows, a.shape[-1]).T, b.reshape(rows, b.shape[-1]))
+
+
+def _contract_cuts(params: Any, a: Any, b: Any) -> list[Cut]:
+    last = len(a) - 1
+    return [*(Cut((d, d), ("sum",)) for d in range(last)),
+            Cut((last, None), (0,)), Cut((None, last), (1,)),
+            Cut(("sum", None), ("sum",)), Cut((None, "sum"), ("sum",))]  # fmt: skip
+
+
+_contract: Primitive = Primitive(
+    "contract",
+    _contract_forward,
+    vjp={
+        "a": lambda g, b: matmul(conj(b), transpose(g, 0, 1)),
+        "b": lambda g, a: matmul(conj(a), g),
+    },
+    cuts=_contract_cuts,
+    samples=lambda make: [((make(3, 2), make(3, 4)), {}), ((make(2, 3, 2), make(2, 3, 4)), {})],
+    doc="Sums of outer products over all leading dimensions: ``a.T @ b`` of the rows of both.",
+)
+
+
+def contract(a: Tensor, b: Tensor) -> Tensor:
+    """``a.T @ b`` with all but the last dimensions taken as rows; (..., n), (..., m) -> (n, m)."""
+    return apply(_contract, a, b)
+
+
 def _grad_left(g: Tensor, y: Tensor, x_shape: Any) -> Tensor:
     return apply(_matmul, g, conj(transpose(y, -2, -1)))
 
 
 def _grad_right(g: Tensor, x: Tensor, y_shape: Any) -> Tensor:
     if len(y_shape) == 2 and x.ndim > 2:  # sum over the stack inside one product
-        x = reshape(x, (-1, x.shape[-1]))
-        g = reshape(g, (-1, g.shape[-1]))
+        return contract(conj(x), g)
     return apply(_matmul, conj(transpose(x, -2, -1)), g)
 
 

@@ -178,6 +178,9 @@ def all_pieces(x: Any) -> list[Any]:
 # -- exchanging parts
 
 
+_Held = tuple[tuple[int, ...], Box]
+
+
 class _Chunk(NamedTuple):
     """A box that position ``source`` holds and position ``target`` needs."""
 
@@ -212,21 +215,21 @@ def _routes(now: Layout, target: Layout) -> tuple[tuple[_Chunk, ...], ...]:
     """Per process, the chunks its positions need, copies only once."""
     mesh = now.mesh
     firsts = [sum(mesh.runs[:r]) for r in range(len(mesh.runs))]
-    holders: dict[Box, list[int]] = {}
-    for p, box in enumerate(now.boxes):
-        holders.setdefault(box, []).append(p)
+    holders: dict[_Held, list[int]] = {}
+    for p in range(mesh.positions):
+        holders.setdefault(_held(now, p), []).append(p)
     routes = []
     for first, count in zip(firsts, mesh.runs, strict=True):
         own = range(first, first + count)
         chunks: list[_Chunk] = []
-        seen: set[Box] = set()
+        seen: set[_Held] = set()
         for p in own:
-            wanted = target.boxes[p]
+            wanted = _held(target, p)
             if wanted in seen:
                 continue
             seen.add(wanted)
-            for box, held in holders.items():
-                meet = _meet(box, wanted)
+            for (summand, box), held in holders.items():
+                meet = _meet(box, wanted[1]) if summand == wanted[0] else None
                 if meet is not None:
                     source = p if p in held else next((h for h in held if h in own), held[0])
                     chunks.append(_Chunk(source, p, *meet))
@@ -234,8 +237,14 @@ def _routes(now: Layout, target: Layout) -> tuple[tuple[_Chunk, ...], ...]:
     return tuple(routes)
 
 
+def _held(layout: Layout, position: int) -> _Held:
+    """What a position holds: of which parts of sums, and which box; equal ones are copies."""
+    at = layout.mesh.coordinates(position)
+    return tuple(at[m] for m in layout.partial), layout.boxes[position]
+
+
 def _exchanged(x: Any, target: Layout) -> Any:
-    """Every position gets its box of the target; neither layout has partial sums that differ."""
+    """Every position gets its box of the target; both layouts have parts of the same sums."""
     now: Layout = x.layout
     mesh = now.mesh
     own = range(mesh.first, mesh.first + mesh.count)
@@ -247,15 +256,15 @@ def _exchanged(x: Any, target: Layout) -> Any:
         return _sharded(target, _shared(pieces, x, target))
     routes = _routes(now, target)
     received = _received(x, routes)
-    made: dict[Box, Any] = {}
+    made: dict[_Held, Any] = {}
     xp = x.backend.xp
     for k, p in enumerate(own):
-        box = target.boxes[p]
-        if box not in made:
-            made[box] = xp.empty(box[1], x.dtype)
-        pieces[k] = made[box]
+        held = _held(target, p)
+        if held not in made:
+            made[held] = xp.empty(held[1][1], x.dtype)
+        pieces[k] = made[held]
     for chunk, values in received:
-        made[target.boxes[chunk.target]][chunk.cut(target.boxes[chunk.target])] = values
+        made[_held(target, chunk.target)][chunk.cut(target.boxes[chunk.target])] = values
     return _sharded(target, pieces)
 
 

@@ -336,18 +336,15 @@ class Plan:
         """Per own position, whether its part has no elements and needs a made up one."""
         if all(cut.empties for cut in self.groups):
             return [False] * self.mesh.count
-        out = []
-        for k in range(self.mesh.count):
-            shapes, _ = self._place(k)
-            out.append(
-                any(
-                    isinstance(cut.ins[i], int) and shapes[i][cut.ins[i]] == 0
-                    for cut in self.groups
-                    for i in range(len(shapes))
-                    if self.targets[i] is not None
-                )
-            )
-        return out
+        places = [self._place(k)[0] for k in range(self.mesh.count)]
+        return [any(self._is_empty(cut, shapes) for cut in self.groups) for shapes in places]
+
+    def _is_empty(self, cut: Cut, shapes: Sequence[tuple[int, ...]]) -> bool:
+        """Whether parts of these shapes have no elements along the cut's dimensions."""
+        return any(
+            target is not None and isinstance(d, int) and shape[d] == 0
+            for d, shape, target in zip(cut.ins, shapes, self.targets, strict=True)
+        )
 
     # -- running
 
@@ -416,6 +413,7 @@ class Plan:
     ) -> list[Any]:
         """Results for a part without elements: those of one made up element, emptied."""
         shapes, place = self._place(k)
+        gone = [cut for cut in self.groups if self._is_empty(cut, shapes)]
         full = []
         for i, a in enumerate(arguments):
             if self.targets[i] is None:
@@ -435,7 +433,7 @@ class Plan:
         results = _arrays([made] if primitive.outputs == 1 else made)
         out = []
         for o, r in enumerate(results):
-            for cut in self.groups:
+            for cut in gone:
                 to = cut.outs[o] if o < len(cut.outs) else cut.outs[-1]
                 if isinstance(to, int):
                     r = r[(slice(None),) * to + (slice(0, 0),)]

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from isograd import autograd
-from isograd.distributed.tensor import DeviceMesh, Partial, Shard, init_device_mesh
+from isograd.distributed.tensor import DeviceMesh, Partial, Replicate, Shard, init_device_mesh
 from isograd.distributed.tensor.gathers import GATHERS
 from isograd.distributed.tensor.layout import Layout
 from isograd.distributed.tensor.moves import shares
@@ -32,6 +32,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*cannot be computed in parts:Us
 
 RECORDS = sorted((r for r in PRIMITIVES.values() if r.samples is not None), key=lambda r: r.name)
 POSITIONS = (2, 3, 5)
+MOST_PAIRS = 8
 Where = int | str | None
 NEVER: set[str] = set()  # records of which no sample has a dimension to cut
 
@@ -68,22 +69,29 @@ def parts_of(x: np.ndarray, op: str, count: int, seed: int) -> list[np.ndarray]:
 
 
 def in_parts(
-    x: np.ndarray, where: Where, lengths: tuple[int, ...] | None, mesh: DeviceMesh, seed: int
+    x: np.ndarray,
+    where: tuple[Where, ...],
+    mesh: DeviceMesh,
+    lengths: tuple[int, ...] | None = None,
+    seed: int = 0,
 ) -> Any:
-    """The array as placed on a mesh of one dimension."""
-    own = range(mesh.first, mesh.first + mesh.count)
-    if where is None:
+    """The array as placed along each dimension of a mesh; plain if it is needed whole."""
+    if all(w is None for w in where):
         return x.copy()
-    if isinstance(where, str):
-        layout = Layout(mesh, x.shape, (Partial(where),))
-        parts = parts_of(x, where, mesh.positions, seed)
-        return ShardedArray(layout, [parts[k] for k in own])
-    layout = Layout(mesh, x.shape, (Shard(where),), None if lengths is None else {where: lengths})
+    placements = tuple(
+        Replicate() if w is None else Partial(w) if isinstance(w, str) else Shard(w) for w in where
+    )
+    known = {w: lengths for w in where if isinstance(w, int) and lengths is not None}
+    layout = Layout(mesh, x.shape, placements, known)
     pieces = []
-    for k in own:
+    for k in range(mesh.first, mesh.first + mesh.count):
+        part, at = x, mesh.coordinates(k)
+        for m, w in enumerate(where):
+            if isinstance(w, str):
+                part = parts_of(part, w, mesh.shape[m], seed + m)[at[m]]
         starts, sizes = layout.boxes[k]
         box = tuple(slice(s, s + n) for s, n in zip(starts, sizes, strict=True))
-        pieces.append(x[box].copy())
+        pieces.append(np.array(part[box]))
     return ShardedArray(layout, pieces)
 
 
@@ -223,7 +231,7 @@ def test_values_and_gradients(record: Primitive) -> None:
             mesh = mesh_of(positions)
             for ins, lengths, cut in placings(record, inputs, params, positions):
                 placed = [
-                    in_parts(v, w, n, mesh, i) if isinstance(v, np.ndarray) else v
+                    in_parts(v, (w,), mesh, n, i) if isinstance(v, np.ndarray) else v
                     for i, (v, w, n) in enumerate(zip(inputs, ins, lengths, strict=True))
                 ]
                 what = f"{ins} over {positions}"
@@ -233,6 +241,26 @@ def test_values_and_gradients(record: Primitive) -> None:
                     expected = any(w is not None for w in cut.outs)
                     assert in_pieces or not expected, f"{record.name} {what}: {cut} is not taken"
     assert ever or record.cuts is None or record.name in NEVER, f"{record.name} never ran in parts"
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda r: r.name)
+def test_on_meshes_of_two_dimensions(record: Primitive) -> None:
+    """Pairs of the record's cuts, one along each dimension of the mesh."""
+    assert record.samples is not None
+    inputs, params = record.samples(draw(1))[0]
+    inputs = [_array(v) for v in inputs]
+    mesh = mesh_of(2, 2)
+    ways = [p.ins for p in placings(record, inputs, params, 2) if p.cut is not None]
+    if not ways:
+        return
+    want = run(record, [_copy(v) for v in inputs], params)
+    pairs = [(a, b) for a in ways for b in ways]
+    for first, second in pairs[:: 1 + len(pairs) // MOST_PAIRS]:
+        placed = [
+            in_parts(v, (a, b), mesh, seed=i) if isinstance(v, np.ndarray) else v
+            for i, (v, a, b) in enumerate(zip(inputs, first, second, strict=True))
+        ]
+        check(record, inputs, params, placed, want, f"{first} and {second} over {mesh.shape}")
 
 
 def _array(value: Any) -> Any:

@@ -18,7 +18,7 @@ from isograd.data.collate import default_collate, default_convert
 from isograd.data.cut import Cut
 from isograd.data.dataset import IterableDataset, StackDataset, Subset, TensorDataset, samples_of
 from isograd.data.index_stream import Entry
-from isograd.data.keyed import KeyedState, draws_nothing, sub_key
+from isograd.data.keyed import KeyedState, Keys, draws_nothing, sub_keys
 from isograd.data.pieces import Whole
 from isograd.data.shard_aware import ShardAware, Share
 from isograd.tensor.core import Tensor, wrap
@@ -73,7 +73,7 @@ class Epoch:
 
     number: int = 0
     seed: int = 0
-    key: int = 0
+    keys: Keys = (0, 0, 0)
     start: int = 0
 
 
@@ -87,7 +87,7 @@ def make_fetcher(
     """
     if not isinstance(reading.dataset, IterableDataset):
         places = reading.repeats
-        state = KeyedState(epoch.key, places, worker is None) if reading.draws else None
+        state = KeyedState(epoch.keys, places, worker is None) if reading.draws else None
         fetcher = MapFetcher(reading, state)
         return fetcher.fetch if state is None else fetcher
     if reading.reads_shares:
@@ -186,8 +186,8 @@ class StreamFetcher(_Fetcher):
     """
 
     def __init__(self, reading: Reading, epoch: Epoch, worker: int | None) -> None:
-        key = sub_key(epoch.key, worker or 0)
-        super().__init__(reading, KeyedState(key, False, restore=worker is None))
+        keys = sub_keys(epoch.keys, worker or 0)
+        super().__init__(reading, KeyedState(keys, False, restore=worker is None))
         self._place = epoch.start * (reading.batch_size or 1)
         with self._drawing:
             self._seed()
@@ -229,7 +229,7 @@ class ShareFetcher(_Fetcher):
     """Takes from a `ShardAware` dataset the rows of our positions, batch by batch."""
 
     def __init__(self, reading: Reading, epoch: Epoch, worker: int | None, workers: int) -> None:
-        super().__init__(reading, KeyedState(epoch.key, False, restore=worker is None))
+        super().__init__(reading, KeyedState(epoch.keys, False, restore=worker is None))
         cut = reading.cut
         ours = (1, 0, 1) if cut is None or cut.whole else (cut.positions, cut.first, cut.count)
         self._share = Share(

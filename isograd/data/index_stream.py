@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 from isograd.data.agreement import entry_digest
+from isograd.data.keyed import Keys
 
 __all__ = ["Entry", "IndexStream"]
 
@@ -27,7 +28,7 @@ class IndexStream:
         entries: of a batch sampler (lists of indices), a sampler, or `Unending`.
         epoch: 0 for the first pass of the loader.
         seed: of the workers.
-        key: what the samples' random states are made of.
+        keys: what the samples' random states are made of.
         batches: whether an entry is several indices.
         discard: how many entries only move a stream on.
     """
@@ -37,11 +38,11 @@ class IndexStream:
     yielded: int  # batches that came out of the loader
     ended: bool  # whether the epoch came to its end
     seed: int
-    key: int
+    keys: Keys
     discard: int
 
     def __init__(
-        self, entries: Iterator[Any], epoch: int, seed: int, key: int, batches: bool,
+        self, entries: Iterator[Any], epoch: int, seed: int, keys: Keys, batches: bool,
         discard: int = 0,
     ) -> None:  # fmt: skip
         self.epoch = epoch
@@ -49,7 +50,7 @@ class IndexStream:
         self.yielded = 0
         self.ended = False
         self.seed = seed
-        self.key = key
+        self.keys = keys
         self.discard = discard
         self._batches = batches
         self._place = 0

@@ -1,12 +1,13 @@
 """Random state per sample: what reading sample i of an epoch draws depends on nothing else.
 
 Before each sample Python's ``random``, NumPy's global state and the default generator are seeded
-from (the epoch's key, the sample's index), so augmentations do not depend on how many workers and
-processes share the work. In the main process the script's own streams are put back after each
+from (a key of the epoch, the sample's index), so augmentations do not depend on how many workers
+and processes share the work. In the main process the script's own streams are put back after each
 batch: what a dataset draws does not move them.
 
-The key is made of the loader's seed and the epoch, and of where ``random`` and NumPy stand when the
-epoch starts, without drawing from them: a script that seeds only these is reproducible, too.
+The keys are made of the epoch and the loader's seed, as a worker's streams are in torch. If the
+script has not seeded that, ``random`` and NumPy take keys from where they stand when the epoch
+starts, without being drawn from: a script that seeds only one of these can rely on it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import random
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -23,10 +24,12 @@ from isograd.tensor.core import Tensor
 from isograd.tensor.generator import default_generator
 from isograd.tensor.mt19937 import Stream
 
-__all__ = ["KeyedState", "draws_nothing", "epoch_key", "global_digests", "sub_key"]
+__all__ = ["KeyedState", "Keys", "draws_nothing", "epoch_keys", "global_digests", "sub_keys"]
+
+Keys: TypeAlias = tuple[int, ...]
 
 _MASK = (1 << 64) - 1
-_COLLATE = 0xC0117A7E  # sets what a collate_fn draws apart from what a sample draws
+_COLLATE, _OTHER_INDEX = 1 << 62, 1 << 61  # set apart from the indices of samples
 _STATE_BYTES = 2500  # of a Mersenne Twister: 624 words and the position, 4 bytes each
 
 _python: Any = random.random.__self__  # type: ignore[attr-defined]  # behind random's functions
@@ -74,15 +77,22 @@ def _flat(state: Any) -> list[Any]:
     return [leaf for name in sorted(state) for leaf in _flat(state[name])]
 
 
-def epoch_key(seed: int, epoch: int, digests: dict[str, str]) -> int:
-    """A number in [0, 2**63) made of all these."""
-    text = repr((seed, epoch, sorted(digests.items())))
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) >> 1
+def epoch_keys(seed: int, epoch: int, digests: dict[str, str]) -> Keys:
+    """Keys of the default generator, ``random`` and NumPy, in [0, 2**63).
+
+    Args:
+        digests: of `global_digests`; empty if the keys of all are made from ``seed``.
+    """
+    own = list(digests.values()) or [f"{seed} {name}" for name in ("random", "numpy")]
+    return tuple(
+        int.from_bytes(hashlib.blake2b(repr((text, epoch)).encode(), digest_size=8).digest()) >> 1
+        for text in (str(seed), *own)
+    )
 
 
-def sub_key(key: int, number: int) -> int:
-    """The key of one part of an epoch: of worker ``number``'s samples, say."""
-    return key if number == 0 else _mixed(key + number)
+def sub_keys(keys: Keys, number: int) -> Keys:
+    """The keys of one part of an epoch: of worker ``number``'s samples, say."""
+    return keys if number == 0 else tuple(_mixed(key + number) for key in keys)
 
 
 def _mixed(z: int) -> int:
@@ -97,14 +107,14 @@ class KeyedState:
     """Seeds the three streams; between ``with`` and its end they are the samples'.
 
     Args:
-        key: of the epoch (and of the worker, where each worker has samples of its own).
+        keys: of the epoch (and of the worker, where each worker has samples of its own).
         places: whether an index can come twice in an epoch: its place in it then counts as well.
         restore: whether to put the streams back at the end of ``with``; a worker has nothing to
             put back.
     """
 
-    def __init__(self, key: int, places: bool, restore: bool) -> None:
-        self._key = key
+    def __init__(self, keys: Keys, places: bool, restore: bool) -> None:
+        self._generator_key, self._python_key, self._numpy_key = keys
         self._places = places
         self._restore = restore
         self._stream = Stream(0)
@@ -127,21 +137,21 @@ class KeyedState:
         """Seed for the sample at ``index``, number ``place`` of the epoch."""
         if type(index) is not int:
             if not isinstance(index, np.integer):
-                self._seed(_mixed(_mixed(self._key) + place))
+                self._seed(_mixed(_OTHER_INDEX + place))
                 return
             index = int(index)
-        z = _mixed(self._key ^ (index & _MASK))
+        z = _mixed(index & _MASK)
         self._seed(_mixed(z + place) if self._places else z)
 
     def collate(self, place: int) -> None:
         """Seed for collating the batch that starts at ``place``."""
-        self._seed(_mixed(_mixed(self._key ^ _COLLATE) + place))
+        self._seed(_mixed(_COLLATE + place))
 
     def _seed(self, z: int) -> None:
-        _python_base.seed(z)
+        _python_base.seed(z ^ self._python_key)
         _python.gauss_next = None
-        self._numpy.seed(z >> 32)
-        self._stream.reseed(z)
+        self._numpy.seed((z ^ self._numpy_key) >> 32)  # the other half than the generator's
+        self._stream.reseed(z ^ self._generator_key)
 
 
 class _NumpyState:
@@ -178,7 +188,7 @@ class _NumpyState:
     def seed(self, seed: int) -> None:
         """Start from ``seed`` in [0, 2**32)."""
         if isinstance(np.random.mtrand.get_bit_generator(), np.random.MT19937):
-            np.random.seed(seed)
+            np.random.mtrand.seed(seed)
 
     def restore(self) -> None:
         """Back to where it stood at `save`."""
@@ -187,5 +197,5 @@ class _NumpyState:
         if self._full is not None:
             np.random.set_state(self._full)
             return
-        np.random.seed(0)  # drops a spare normal number
+        np.random.mtrand.seed(0)  # drops a spare normal number
         ctypes.memmove(self._address, self._bits, _STATE_BYTES)

@@ -15,16 +15,16 @@ from isograd.data.agreement import is_known, watched
 from isograd.data.dataset import IterableDataset
 from isograd.data.fetch import Epoch, Reading
 from isograd.data.index_stream import IndexStream
-from isograd.data.keyed import epoch_key, global_digests
+from isograd.data.keyed import epoch_keys, global_digests
 from isograd.data.origin import Origin
 from isograd.data.sampler import draw_seed
 from isograd.data.view import GlobalView
-from isograd.tensor.generator import Generator
+from isograd.tensor.generator import Generator, default_generator
 
 __all__ = ["Position"]
 
 _FORMAT = 1
-_OPENED = ("seed", "key", "drawn", "last", "generators", "python", "numpy", "sampler")
+_OPENED = ("seed", "keys", "drawn", "last", "generators", "python", "numpy", "sampler")
 
 
 class Position:
@@ -45,6 +45,7 @@ class Position:
         self.epochs = 0
         self.stream: IndexStream | None = None
         self._origin = Origin()
+        self._seeded = False  # the script that saved the state had chosen a seed
         self._drawn = True
         self._loaded: dict[str, Any] | None = None
 
@@ -65,16 +66,16 @@ class Position:
             Origin.from_state(loaded).put_back(self._order, self._generator)
         # The order of these lines is the order in which torch draws.
         self._origin = Origin.capture(self._order, self._generator)
-        digests = global_digests() if reading.draws else {}
+        digests = global_digests() if reading.draws and self._from_entropy() else {}
         entries = iter(self._order)
         self._drawn = seed is None
         if seed is None:
             seed = draw_seed(self._generator)
-        key = epoch_key(seed, self.epochs, digests)
+        keys = epoch_keys(seed, self.epochs, digests)
         if view is not None:
             drawn = {**digests, "the seed of the loader": seed} if reading.draws else {}
             entries = self._watched(entries, view, {**facts, **drawn})
-        stream = IndexStream(entries, self.epochs, seed, key, reading.batches)
+        stream = IndexStream(entries, self.epochs, seed, keys, reading.batches)
         return self._opened(stream, 0)
 
     def _reopen(
@@ -86,7 +87,7 @@ class Position:
         is_stream = isinstance(reading.dataset, IterableDataset)
         jumps = reading.reads_shares or loaded["dataset_moved"]
         discard = batches if is_stream and not jumps else 0
-        numbers = loaded["epoch"], loaded["seed"], loaded["key"]
+        numbers = loaded["epoch"], loaded["seed"], tuple(loaded["keys"])
         inside = self._origin.restored(self._order, self._generator)
         with nullcontext() if is_stream else inside:
             entries = iter(self._order)
@@ -102,10 +103,15 @@ class Position:
                 _check_order(stream, loaded["last"])
         return self._opened(stream, batches if jumps else 0)
 
+    def _from_entropy(self) -> bool:
+        """Whether no seed was chosen for the generator that the loader's seeds come from."""
+        source = default_generator if self._generator is None else self._generator
+        return source.from_entropy and not self._seeded
+
     def _opened(self, stream: IndexStream, start: int) -> tuple[IndexStream, Epoch]:
         self.stream = stream
         self.epochs = stream.epoch + 1
-        return stream, Epoch(stream.epoch, stream.seed, stream.key, start)
+        return stream, Epoch(stream.epoch, stream.seed, stream.keys, start)
 
     def _watched(self, entries: Iterator[Any], view: GlobalView, facts: Any) -> Iterator[Any]:
         facts = {
@@ -121,11 +127,12 @@ class Position:
         if self._loaded is not None:
             return {name: self._loaded[name] for name in _POSITION}
         state: dict[str, Any] = {"format": _FORMAT, "epoch": self.epochs, "batches": 0}
+        state["seeded"] = not self._from_entropy()
         if stream is None or stream.ended:
             now = Origin.capture(self._order, self._generator).state()
             return {**state, "started": False, **dict.fromkeys(_OPENED), **now}
         state |= {"epoch": stream.epoch, "batches": stream.yielded, "started": True}
-        state |= {"seed": stream.seed, "key": stream.key, "drawn": self._drawn}
+        state |= {"seed": stream.seed, "keys": list(stream.keys), "drawn": self._drawn}
         return {**state, "last": stream.last_digest(), **self._origin.state()}
 
     def load(self, state: dict[str, Any]) -> None:
@@ -144,9 +151,10 @@ class Position:
             )
         self._loaded = dict(state)
         self.epochs = state["epoch"]
+        self._seeded = state["seeded"]
 
 
-_POSITION = ("format", "epoch", "batches", "started", *_OPENED)
+_POSITION = ("format", "epoch", "batches", "seeded", "started", *_OPENED)
 
 
 def _check_order(stream: IndexStream, last: str | None) -> None:

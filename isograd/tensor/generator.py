@@ -68,6 +68,7 @@ class Generator:
         self._device = device_of(device)
         self._lock = threading.RLock()
         self._stream = Stream(_DEFAULT_SEED)
+        self.from_entropy = False  # whether the seed is nobody's choice
 
     def __repr__(self) -> str:
         return f"<Generator device={self._device} seed={self.initial_seed()}>"
@@ -99,11 +100,18 @@ class Generator:
             raise ValueError(f"manual_seed: expected a seed in [-2**63, 2**64), got {seed}")
         with self._lock:
             self._stream.reseed(int(seed) % (1 << 64))
+            self.from_entropy = False
         return self
 
     def seed(self) -> int:
         """Seed from the operating system's entropy and return the seed."""
-        return self.manual_seed(secrets.randbits(64)).initial_seed()
+        return self.seed_from(secrets.randbits(64))
+
+    def seed_from(self, entropy: int) -> int:
+        """Seed from entropy that several processes have agreed on; otherwise as `seed`."""
+        self.manual_seed(entropy)
+        self.from_entropy = True
+        return self.initial_seed()
 
     def initial_seed(self) -> int:
         """The seed last set."""

@@ -12,13 +12,13 @@ from isograd.data.sampler import Unending
 
 
 def _stream(order, batches=True, discard=0):
-    return IndexStream(iter(order), 4, 9, 5, batches, discard)
+    return IndexStream(iter(order), 4, 9, (5, 6, 7), batches, discard)
 
 
 def test_entries_know_their_place():
     stream = _stream([[3, 1], (2,), range(3)])
     assert list(stream) == [(0, [3, 1], False), (2, (2,), False), (3, range(3), False)]
-    assert (stream.epoch, stream.seed, stream.key, stream.cursor) == (4, 9, 5, 3)
+    assert (stream.epoch, stream.seed, stream.keys, stream.cursor) == (4, 9, (5, 6, 7), 3)
     assert list(_stream([7, 8], batches=False)) == [(0, 7, False), (1, 8, False)]
     assert list(_stream([iter([7, 8])])) == [(0, [7, 8], False)]
 

@@ -21,7 +21,7 @@ from isograd.data import (
     TensorDataset,
     random_split,
 )
-from isograd.data.keyed import KeyedState, draws_nothing, epoch_key
+from isograd.data.keyed import KeyedState, draws_nothing, epoch_keys
 
 
 def _draw():
@@ -119,15 +119,29 @@ def test_an_error_in_a_sample_leaves_the_streams():
     assert _states() == before
 
 
-@pytest.mark.parametrize("seed", [random.seed, np.random.seed, isograd.manual_seed])
-def test_each_seed_is_followed(seed):
-    def draws(value):
-        _seed_all(0)
+def _columns(seeds):
+    """What `random`, NumPy and isograd draw in the samples after ``seeds``."""
+    random.seed()
+    np.random.seed()
+    isograd.seed()
+    for seed, value in seeds.items():
         seed(value)
-        return _by_sample(DataLoader(Draws()))
+    rows = [x.tolist() for _, xs in DataLoader(Draws()) for x in xs]
+    return [[row[2 * k : 2 * k + 2] for row in rows] for k in range(3)]
 
-    assert draws(3) == draws(3)
-    assert draws(3) != draws(4)
+
+def test_the_loaders_seed_decides_all():
+    alone = _columns({isograd.manual_seed: 3})
+    assert _columns({isograd.manual_seed: 3, random.seed: 4, np.random.seed: 5}) == alone
+    other = _columns({isograd.manual_seed: 4})
+    assert all(a != b for a, b in zip(alone, other))
+
+
+@pytest.mark.parametrize(("seed", "column"), [(random.seed, 0), (np.random.seed, 1)])
+def test_a_script_that_seeds_only_one_can_rely_on_it(seed, column):
+    first, again, other = (_columns({seed: value}) for value in (3, 3, 4))
+    assert [a == b for a, b in zip(first, again)] == [k == column for k in range(3)]
+    assert first[column] != other[column]
 
 
 def test_a_stream_draws_the_same_again():
@@ -177,7 +191,7 @@ def test_what_surely_draws_nothing():
 
 def test_numbers_of_any_kind_and_other_indices():
     def drawn(index, place, places=False):
-        state = KeyedState(epoch_key(1, 0, {}), places, restore=True)
+        state = KeyedState(epoch_keys(1, 0, {}), places, restore=True)
         with state:
             state.sample(index, place)
             return _draw()
@@ -195,7 +209,7 @@ def test_numpys_generator_can_be_another():
         "from isograd.data.keyed import KeyedState\n"
         "np.random.set_bit_generator(np.random.PCG64(1))\n"
         "before = np.random.get_bit_generator().state\n"
-        "state = KeyedState(1, False, True)\n"
+        "state = KeyedState((1, 2, 3), False, True)\n"
         "with state: state.sample(0, 0)\n"
         "assert np.random.get_bit_generator().state == before\n"
     )

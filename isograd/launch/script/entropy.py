@@ -32,7 +32,7 @@ def seed_alike() -> None:
 def seed_from(bits: int) -> None:
     """Seed the three from 128 random bits, each by words of its own."""
     words = np.random.SeedSequence(bits).generate_state(10)
-    default_generator.manual_seed(int(words[0]) << 32 | int(words[1]))
+    default_generator.seed_from(int(words[0]) << 32 | int(words[1]))
     random.seed(words[2:6].tobytes())
     np.random.seed(words[6:10])
 

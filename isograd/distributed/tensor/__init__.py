@@ -1,6 +1,12 @@
 """Tensors of a global shape on a mesh of positions, with torch.distributed.tensor's names."""
 
-from isograd.distributed.tensor import gradients, selections, statistics  # they register themselves
+from isograd.distributed.tensor import (  # they register themselves
+    classes,
+    compositions,
+    gradients,
+    selections,
+    statistics,
+)
 from isograd.distributed.tensor.api import DTensor as DTensor
 from isograd.distributed.tensor.api import distribute_module as distribute_module
 from isograd.distributed.tensor.api import distribute_tensor as distribute_tensor

@@ -10,9 +10,6 @@ __all__ = ["GATHERS"]
 
 GATHERS: dict[str, str] = {
     "as_strided": "its strides are those of one memory",
-    "bincount": "the number of counts follows from the largest value of all",
     "median": "the middle of all values shows when all are in one place",
-    "nonzero": "the places are counted through the whole tensor",
-    "nonzero_tuple": "the places are counted through the whole tensor",
     "unique": "equal values may lie in any part",
 }

@@ -13,6 +13,7 @@ import numpy as np
 
 from isograd.distributed.tensor import moves
 from isograd.distributed.tensor.layout import Layout
+from isograd.distributed.tensor.placement import Partial, Shard
 from isograd.tensor.backends import backend_of
 from isograd.tensor.inplace import need_writeable
 from isograd.tensor.spread import SpreadArray
@@ -76,7 +77,7 @@ class ShardedArray(SpreadArray):
     @property
     def base(self) -> Any:
         """Whose memory a view looks into; None when the pieces are their own."""
-        return self.pieces[0].base
+        return next((p.base for p in self.pieces if p.base is not None), None)
 
     @property
     def flags(self) -> _Flags:
@@ -89,15 +90,15 @@ class ShardedArray(SpreadArray):
     @property
     def strides(self) -> tuple[int, ...]:
         """Of the whole, if it lay in memory in the order of the pieces."""
-        piece = self.pieces[0]
+        piece = max(self.pieces, key=lambda p: p.size)  # NumPy's strides of empty ones say nothing
         step = int(self.dtype.itemsize)
         out = [0] * self.ndim
-        if self.flags.c_contiguous:
+        if not piece.size or self.flags.c_contiguous:
             order: list[int] = list(range(self.ndim))[::-1]
         else:
             order = sorted(range(self.ndim), key=lambda d: (piece.strides[d], -d))
         for d in order:
-            if piece.strides[d] == 0 and piece.shape[d] > 1:
+            if piece.size and piece.strides[d] == 0 and piece.shape[d] > 1:
                 continue
             out[d] = step
             step *= max(1, self.shape[d])
@@ -211,10 +212,24 @@ class ShardedArray(SpreadArray):
         return self.whole().all()
 
     def min(self) -> Any:
-        return self.whole().min()
+        return self._extreme("min")
 
     def max(self) -> Any:
-        return self.whole().max()
+        return self._extreme("max")
+
+    def _extreme(self, op: str) -> Any:
+        """Of the pieces first: a single number travels."""
+        if self.layout.partial:
+            return getattr(self.whole(), op)()
+        xp, mesh = self.backend.xp, self.layout.mesh
+        own = [
+            xp.asarray(getattr(p, op)() if p.size else moves.neutral(op, self.dtype))
+            for p in self.pieces
+        ]
+        placements = tuple(
+            Partial(op) if isinstance(p, Shard) else p for p in self.layout.placements
+        )
+        return moves.completed(ShardedArray(Layout(mesh, (), placements), own)).pieces[0]
 
     def nonzero(self) -> Any:
         return self.whole().nonzero()

@@ -40,6 +40,10 @@ _bincount = Primitive(
     "bincount",
     _bincount_forward,
     nondifferentiable=True,
+    samples=lambda make: [
+        ((np.array([0, 3, 1, 1, 5]), None), {"minlength": 0}),
+        ((np.array([0, 3, 1, 1]), make(4)), {"minlength": 7}),
+    ],
     doc="How often each non-negative integer occurs, or the sum of its weights.",
 )
 

@@ -250,6 +250,7 @@ _nonzero = Primitive(
     "nonzero",
     lambda xp, x: xp.stack(xp.nonzero(x), axis=1) if x.ndim else _scalar_nonzero(xp, x),
     nondifferentiable=True,
+    samples=lambda make: [((make(3, 4) > 0,), {})],
     doc="The indices of the elements that are not zero, one per row.",
 )
 _nonzero_tuple = Primitive(
@@ -257,6 +258,7 @@ _nonzero_tuple = Primitive(
     lambda xp, x: tuple(xp.nonzero(x if x.ndim else x.reshape(1))),
     outputs=0,
     nondifferentiable=True,
+    samples=lambda make: [((make(3, 4) > 0,), {})],
     doc="The indices of the elements that are not zero, one vector per dimension.",
 )
 

@@ -26,9 +26,12 @@ class Communicator(Protocol):
     Attributes:
         tracing: append a TraceEvent per operation to `trace`.
         timeout: seconds a rank may be late, None for ever.
+        one_script: the ranks run one script line by line; that a call is made on the same line is
+            compared, too.
     """
 
     tracing: bool
+    one_script: bool
     timeout: float | None
 
     @property

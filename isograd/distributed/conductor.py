@@ -51,6 +51,7 @@ class Conductor:
         self._ranks = tuple(ranks)
         self.timeout = timeout
         self.tracing = os.environ.get("ISOGRAD_TRACE", "0") == "1"
+        self.one_script = False
         self._trace: list[TraceEvent] = []
         self._traffic = TrafficCounter()
         self._checking = (fingerprint.enabled() if check is None else check) and self.size > 1
@@ -233,7 +234,11 @@ class Conductor:
             event.finished = time.perf_counter()
 
     def _compare(self, signature: Signature, site: str | None) -> None:
-        record = fingerprint.encode(signature, self._sequence)
+        if self.one_script:
+            site = site or fingerprint.call_site()
+            record = fingerprint.encode(signature, self._sequence, site)
+        else:
+            record = fingerprint.encode(signature, self._sequence)
         table = self._transport.exchange(record, self.timeout)
         if table is None:
             raise self._timeout_error(signature, site or fingerprint.call_site())

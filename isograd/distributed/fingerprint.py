@@ -4,7 +4,8 @@ A rank's call is described by a `Signature`; its digest and the call's number in
 record of 24 bytes, all-gathered on a side channel. Equal records: go. Different ones: the ranks
 exchange the full texts and every rank raises `CollectiveMismatchError` with every rank's call and
 call site. The call site is reported, not compared: the two branches of `if rank == 0:` may well
-make the same call on two lines.
+make the same call on two lines. In a global view it is compared, too: there all ranks run one
+script line by line, and one number read on two lines would be two numbers.
 
 Plain MPI answers the same mistake by adding up different tensors, with exit code 0.
 """
@@ -34,7 +35,7 @@ RECORD_SIZE = 24  # bytes: sequence number (8), digest (16)
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 _CACHE_LIMIT = 4096
-_digests: dict["Signature", bytes] = {}
+_digests: dict[tuple["Signature", str], bytes] = {}
 _names: dict[np.dtype[Any], str] = {}
 
 
@@ -75,19 +76,25 @@ def enabled() -> bool:
     return os.environ.get("ISOGRAD_FINGERPRINT", "1") != "0"
 
 
-def encode(signature: Signature, sequence: int) -> bytes:
+def encode(signature: Signature, sequence: int, site: str = "") -> bytes:
     """The record of one call.
+
+    Args:
+        signature: the call.
+        sequence: its number.
+        site: the line that must agree, if any.
 
     Returns:
         24 bytes, equal on two ranks exactly when they make the same call at the same place of
         the sequence (up to a collision of 128 bits).
     """
-    digest = _digests.get(signature)
+    digest = _digests.get((signature, site))
     if digest is None:
         if len(_digests) >= _CACHE_LIMIT:
             _digests.clear()
-        digest = hashlib.blake2b(repr(tuple(signature)).encode(), digest_size=16).digest()
-        _digests[signature] = digest
+        text = repr((*signature, os.path.basename(site)))  # hosts may keep a script elsewhere
+        digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+        _digests[signature, site] = digest
     return struct.pack("<q", sequence) + digest
 
 

@@ -148,6 +148,7 @@ def _over(group: ProcessGroup, shards: int | None) -> WorldView:
     device = "cuda" if group.backend == "nccl" else "cpu"
     mesh = DeviceMesh(device, np.arange(positions), group=group, reproducible=shards is not None)
     mesh.implicit = True
+    group.communicator.one_script = True
     return WorldView(mesh, group, shards is not None)
 
 

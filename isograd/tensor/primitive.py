@@ -15,6 +15,7 @@ may come back broadcast or promoted: the engine reduces it to its input's shape 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -168,7 +169,9 @@ class Plan:
 
     def _call(self, primitive: Primitive, fn: Callable[..., Any]) -> Callable[[Any, Any], Any]:
         arguments = ", ".join(self._source(primitive, name) for name in _arguments(fn))
-        made: Callable[[Any, Any], Any] = eval(f"lambda node, g: fn({arguments})", {"fn": fn})
+        file = f"{os.path.dirname(__file__)}{os.sep}<vjp of {primitive.name}>"  # for tracebacks
+        code = compile(f"lambda node, g: fn({arguments})", file, "eval")
+        made: Callable[[Any, Any], Any] = eval(code, {"fn": fn})
         return made
 
     def _source(self, primitive: Primitive, name: str) -> str:

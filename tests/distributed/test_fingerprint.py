@@ -39,6 +39,11 @@ def test_every_part_counts(other: Signature) -> None:
     assert encode(BASE, 1) != encode(BASE, 2)
 
 
+def test_lines_count_where_they_must_agree_and_folders_do_not() -> None:
+    assert encode(BASE, 1, "/here/train.py:7") == encode(BASE, 1, "/there/train.py:7")
+    assert len({encode(BASE, 1, site) for site in ("", "train.py:7", "train.py:8")}) == 3
+
+
 def test_records_agree_between_processes() -> None:
     """Python's own hash would not: it is salted per process."""
     program = (

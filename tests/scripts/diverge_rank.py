@@ -22,6 +22,6 @@ for epoch in range(3):
         loss = F.cross_entropy(output, target)
         if epoch == 1 and rank == 0:
             print(f"loss {loss.item():.4f}")  # one rank
-        loss.backward()  # the others
+        loss.backward()
         optimizer.step()
 print("done")

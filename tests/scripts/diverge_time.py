@@ -1,4 +1,4 @@
-"""A mistake: when to evaluate hangs on the clock, and ranks have clocks of their own."""
+"""A mistake: when to evaluate hangs on the clock, and the clocks of two hosts differ a little."""
 
 import os
 import time
@@ -16,18 +16,22 @@ test_x, test_y = x[192:], y[192:]
 
 model = nn.Linear(8, 2)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-last = time.monotonic()
-time.sleep(0.5 * int(os.environ.get("RANK", 0)))  # a rank that is slower than the others
-for _epoch in range(50):
+
+
+def now():
+    return time.time() + 0.3 * int(os.environ.get("RANK", 0))
+
+
+last = int(now())
+for _epoch in range(1000):
     for data, target in train_loader:
         optimizer.zero_grad()
         loss = F.cross_entropy(model(data), target)
         loss.backward()
         optimizer.step()
-        correct = (model(data).argmax(dim=1) == target).sum()
-        print(correct.item())  # the others
-        if time.monotonic() - last > 0.4:
-            last = time.monotonic()
+        print(f"loss {loss.item():.4f}")
+        if int(now()) > last:
+            last = int(now())
             accuracy = (model(test_x).argmax(dim=1) == test_y).float().mean()
             print(f"accuracy {accuracy.item():.4f}")  # one rank
 print("done")

@@ -160,7 +160,7 @@ def test_files_are_written_once_and_alike(ran) -> None:
 def test_logging_and_progress_bars_come_from_one_rank(ran) -> None:
     err = ran("transformer", n=2).err
     assert [err.count(f"INFO:epoch {i} done") for i in range(4)] == [1, 1, 1, 1]
-    assert ran("resnet", n=2).err.count("train: 100%") == 3
+    assert ran("resnet", n=2).err.count("train:   0%") == 3
 
 
 @pytest.mark.parametrize("n", [1, 2])
@@ -180,9 +180,10 @@ def test_ranks_that_part_raise_and_name_both_lines(script, tmp_path) -> None:
     done = run(script, tmp_path, n=2)
     assert done.code != 0 and "done" not in done.out.split()
     assert done.seconds < 60
+    said = set(re.findall(rf"rank (\d)\b.*{script}\.py:(\d+)", done.err))
+    gone = script == "diverge_break"  # the one that has ended stands on no line
+    assert {rank for rank, _ in said} == ({"0"} if gone else {"0", "1"}), done.err
+    marks = ("# one rank", "# the others")
     text = (HERE / f"{script}.py").read_text().splitlines()
-    marked = [i for i, line in enumerate(text, 1) if line.endswith(("# one rank", "# the others"))]
-    for line in marked:
-        assert f"{script}.py:{line}" in done.err, done.err
-    logs = "".join(p.read_text() for p in (tmp_path / "logs").glob("*"))
-    assert "Error" in done.err + logs
+    marked = {str(i) for i, line in enumerate(text, 1) if line.endswith(marks)}
+    assert marked <= {line for _, line in said}, done.err

@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help env demo test test-unit test-mpi test-scripts test-gpu test-cluster lint type bench docs clean
+.PHONY: help env demo test test-unit test-jobs test-mpi test-scripts test-bits test-gpu test-cluster lint type bench docs clean
 
 ifeq ($(origin PYTHON),command line)
 PY := $(PYTHON)
@@ -45,11 +45,15 @@ demo: $(READY)  ## train a small GPT on two ranks (about a minute)
 	$(call say,isograd run -n 2 examples/gpt.py)
 	@$(PY) -m isograd.launch run -n 2 examples/gpt.py
 
-test: test-unit test-mpi  ## unit tests, then the MPI tests on 1, 2 and 4 ranks
+test: test-unit test-jobs test-mpi  ## unit tests, jobs, then the MPI tests on 1, 2 and 4 ranks
 
 test-unit: $(READY)
 	$(call say,unit tests)
-	@$(ONE_THREAD) $(PY) -m pytest -m "not gpu and not mpi"
+	@$(ONE_THREAD) $(PY) -m pytest -m "not gpu and not mpi and not job"
+
+test-jobs: $(READY)  ## what starts jobs of several ranks: scripts, checkpoints, kills
+	$(call say,jobs)
+	@$(ONE_THREAD) $(PY) -m pytest -m "job and not gpu"
 
 test-mpi: $(READY)
 	@for n in $(RANKS); do \
@@ -60,6 +64,10 @@ test-mpi: $(READY)
 test-scripts: $(READY)  ## ten unchanged scripts on 1, 2, 3 and 4 ranks (several minutes)
 	$(call say,unchanged scripts)
 	@ISOGRAD_ALL_SCRIPTS=1 $(ONE_THREAD) $(PY) -m pytest tests/scripts
+
+test-bits: $(READY)  ## the same bits after 200 steps at W = 1, 2, 3, 4, 5, 8 (several minutes)
+	$(call say,the same bits)
+	@ISOGRAD_ALL_BITS=1 $(ONE_THREAD) $(PY) -m pytest tests/bits
 
 test-gpu: $(READY)  ## the tests that need an NVIDIA GPU
 	$(call say,GPU tests)

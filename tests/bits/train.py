@@ -1,8 +1,8 @@
 """Three models trained by an unchanged script: what the tests of equal bits run.
 
-    isograd run -n 4 --shards 8 --digest tests/bits/train.py --model gpt
-    ... --stop 77 --folder ckpt      # save at step 77 and end
-    ... --folder ckpt                # go on from there, on any number of processes
+isograd run -n 4 --shards 8 --digest tests/bits/train.py --model gpt
+... --stop 77 --folder ckpt      # save at step 77 and end
+... --folder ckpt                # go on from there, on any number of processes
 """
 
 import argparse

@@ -64,8 +64,12 @@ class Digest:
         with alone():
             count, weights = hash_tensors(self._tensors())
         _compare(weights, count)
-        whole = hashlib.sha256(weights + self._text.digest()).hexdigest()
-        return f"isograd: digest {whole} (weights of {count} tensors, {self._lines} lines of text)"
+        text = self._text.digest()
+        whole = hashlib.sha256(weights + text).hexdigest()
+        return (
+            f"isograd: digest {whole} (weights {weights.hex()[:16]} of {count} tensors, "
+            f"text {text.hex()[:16]} of {self._lines} lines)"
+        )
 
     def hear(self, text: str) -> None:
         """Take text into the hash."""

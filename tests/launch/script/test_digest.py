@@ -33,7 +33,7 @@ main()
 
 def digest_of(err):
     found = re.findall(
-        r"^isograd: digest ([0-9a-f]{64}) \(weights of (\d+) tensors, (\d+) lines of text\)$",
+        r"^isograd: digest ([0-9a-f]{64}) \(weights [0-9a-f]{16} of (\d+) tensors, text [0-9a-f]{16} of (\d+) lines\)$",
         err,
         re.MULTILINE,
     )

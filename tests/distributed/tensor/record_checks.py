@@ -208,19 +208,22 @@ def check(
     return got.in_parts
 
 
-def check_placings(record: Primitive, mesh: DeviceMesh, twice: bool = False) -> bool:
+def check_placings(
+    record: Primitive, mesh: DeviceMesh, brief: bool = False, twice: bool = False
+) -> bool:
     """All placements of all samples on a mesh of one dimension; whether one ran in parts.
 
     Args:
-        twice: second derivatives, of the first sample as the record's cuts say, instead.
+        brief: only the first sample, placed as the record's cuts say.
+        twice: second derivatives, too.
     """
     assert record.samples is not None
     ever = False
-    for inputs, params in record.samples(draw(1))[: 1 if twice else None]:
+    for inputs, params in record.samples(draw(1))[: 1 if brief else None]:
         inputs = [_array(v) for v in inputs]
         want = run(record, [_copy(v) for v in inputs], params, twice)
         for ins, lengths, cut in placings(record, inputs, params, mesh.positions):
-            if twice and cut is None:
+            if brief and cut is None:
                 break
             placed = [
                 in_parts(v, (w,), mesh, n, i) if isinstance(v, np.ndarray) else v

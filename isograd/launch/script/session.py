@@ -4,15 +4,17 @@ import builtins
 import io
 import os
 import sys
+from pathlib import Path
 from types import TracebackType
 
 from isograd.data.view import current_view
 from isograd.distributed.global_view import start
 from isograd.distributed.world import World
 from isograd.launch.options import Choices
-from isograd.launch.script.callers import enable
+from isograd.launch.script.callers import active_view, enable
 from isograd.launch.script.digest import Digest
 from isograd.launch.script.entropy import install_entropy, seed_alike
+from isograd.launch.script.exchange import agree
 from isograd.launch.script.opening import shared_open
 from isograd.launch.script.operations import install_operations
 from isograd.launch.script.patches import Patches
@@ -47,7 +49,10 @@ class Session:
         return self
 
     def finish(self) -> None:
-        """The script came to its end: print the digest."""
+        """The script came to its end, and so it must on all ranks: print the digest."""
+        view = active_view()
+        if view is not None and view.size > 1:
+            _end_together(sys.argv[0])
         if self._digest is None:
             return
         line = self._digest.line()
@@ -76,6 +81,19 @@ class Session:
         install_writers(self._patches, names)
         install_entropy(self._patches)
         register_local_device(_local_device)
+
+
+def _end_together(script: str) -> None:
+    """Wait for all ranks, from a frame that stands at the script's end.
+
+    A rank that does something else meanwhile is told so, and both lines are named.
+    """
+    try:
+        last = Path(script).read_bytes().rstrip().count(b"\n")
+    except OSError:  # a module
+        last = 0
+    code = compile("\n" * last + "end()", script, "exec")
+    exec(code, {"end": lambda: agree("the end of the script"), "__name__": "__main__"})
 
 
 def _local_device() -> int | None:

@@ -174,11 +174,12 @@ def reduction(over: str | None = "sum", dims: str = "dims", keep: str = "keepdim
         gone = (gone,) if isinstance(gone, int) else gone
         gone = tuple(range(len(x))) if gone is None else tuple(d % max(1, len(x)) for d in gone)
         kept = params.get(keep, False)
+        unordered = getattr(x, "kind", "") == "c"  # positions compare real numbers only
         rest = (None,) * len(others)
         for d in range(len(x)):
             if d not in gone:
                 yield Cut((d, *rest), (d if kept else d - sum(1 for g in gone if g < d),))
-            elif over is not None:
+            elif over is not None and not (unordered and over in ("max", "min")):
                 yield Cut((d, *rest), (over,), localize)
         if over == "sum":
             yield Cut(("sum", *rest), ("sum",))

@@ -13,11 +13,9 @@ from sklearn.datasets import load_digits
 from tqdm import tqdm
 
 import isograd as torch
-import isograd.distributed as dist
 import isograd.nn.functional as F
 from isograd import nn
-from isograd.nn.parallel import DistributedDataParallel
-from isograd.utils.data import DataLoader, DistributedSampler, TensorDataset, random_split
+from isograd.utils.data import DataLoader, TensorDataset, random_split
 
 
 class Net(nn.Module):
@@ -52,28 +50,22 @@ def accuracy(model, dataset):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--batch", type=int, default=64, help="images per step, over all ranks")
+    parser.add_argument("--batch", type=int, default=64, help="images per step")
     parser.add_argument("--lr", type=float, default=2e-3)
     args = parser.parse_args()
 
     torch.manual_seed(0)
-    dist.init_process_group()
-    world = dist.get_world_size()
     train, test = data()
     model = Net()
-    parallel = DistributedDataParallel(model)
-    optimizer = torch.optim.Adam(parallel.parameters(), lr=args.lr)
-    sampler = DistributedSampler(train, shuffle=True)
-    loader = DataLoader(train, batch_size=args.batch // world, sampler=sampler)
+    optimizer = torch.optim.Adam(model.parameters(), lr=args.lr)
+    loader = DataLoader(train, batch_size=args.batch, shuffle=True)
     for epoch in range(args.epochs):
-        sampler.set_epoch(epoch)
-        for x, y in tqdm(loader, desc=f"epoch {epoch}", disable=dist.get_rank() > 0, leave=False):
+        for x, y in tqdm(loader, desc=f"epoch {epoch}", leave=False):
             optimizer.zero_grad()
-            loss = F.cross_entropy(parallel(x), y)
+            loss = F.cross_entropy(model(x), y)
             loss.backward()
             optimizer.step()
         print(f"epoch {epoch}: loss {loss.item():.4f}, test accuracy {accuracy(model, test):.2%}")
-    dist.destroy_process_group()
 
 
 if __name__ == "__main__":

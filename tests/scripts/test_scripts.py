@@ -181,8 +181,8 @@ def test_ranks_that_part_raise_and_name_both_lines(script, tmp_path) -> None:
     assert done.code != 0 and "done" not in done.out.split()
     assert done.seconds < 60
     said = set(re.findall(rf"rank (\d)\b.*{script}\.py:(\d+)", done.err))
-    gone = script == "diverge_break"  # the one that has ended stands on no line
-    assert {rank for rank, _ in said} == ({"0"} if gone else {"0", "1"}), done.err
+    gone = script == "diverge_break"  # the one that has ended may stand on no line
+    assert {rank for rank, _ in said} >= ({"0"} if gone else {"0", "1"}), done.err
     marks = ("# one rank", "# the others")
     text = (HERE / f"{script}.py").read_text().splitlines()
     marked = {str(i) for i, line in enumerate(text, 1) if line.endswith(marks)}

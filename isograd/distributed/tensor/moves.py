@@ -51,12 +51,22 @@ def completed(x: Any) -> Any:
 
 
 def total(a: Any, b: Any) -> Any:
-    """The sum of two arrays of one shape, whatever their layouts."""
-    if not hasattr(b, "layout"):
-        return a.whole() + b
-    layout = without_partial(a.layout)
+    """The sum of two arrays of one shape, whatever their layouts.
+
+    Parts of a sum stay so where ``b`` is one, too, or is held whole by everybody: the sum of
+    gradients moves nothing until somebody looks.
+    """
+    layout: Layout = a.layout
+    together = not hasattr(b, "layout") or b.layout.replicated or b.layout == layout
+    if not together or any(not layout.placements[m].is_partial("sum") for m in layout.partial):
+        layout = without_partial(layout)
     a, b = placed(a, layout), placed(b, layout)
-    return _sharded(layout, [p + q for p, q in zip(a.pieces, b.pieces, strict=True)])
+    made: dict[tuple[int, int], Any] = {}
+    for p, q in zip(a.pieces, b.pieces, strict=True):
+        if (id(p), id(q)) not in made:
+            made[id(p), id(q)] = a.backend.xp.asarray(p + q)  # of numbers NumPy makes no array
+    pieces = [made[id(p), id(q)] for p, q in zip(a.pieces, b.pieces, strict=True)]
+    return _sharded(layout, pieces)
 
 
 def neutral(op: str, dtype: Any) -> Any:

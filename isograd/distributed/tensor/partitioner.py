@@ -453,9 +453,17 @@ class Plan:
                 )
                 for r in rows[0]
             ]
-        if self.outs is None or self.counted:
+        if self.outs is None or self.counted or self._differ(rows[0]):
             self.outs = [self._out_layout(o, rows) for o in range(len(rows[0]))]
         return [self._out(layout, [row[o] for row in rows]) for o, layout in enumerate(self.outs)]
+
+    def _differ(self, row: list[Any]) -> bool:
+        """Whether results have other shapes than before: those of a mask follow from its values."""
+        first = self.mesh.first
+        return any(
+            r.shape != layout.boxes[first][1]
+            for r, layout in zip(row, self.outs or (), strict=True)
+        )
 
     def _out(self, layout: Layout, pieces: list[Any]) -> Any:
         if layout.replicated and self.mesh.implicit:
@@ -473,7 +481,9 @@ class Plan:
             if not isinstance(to, int):
                 continue
             if cut.counted:
-                known[to] = counts_of(self.mesh, [row[o].shape[to] for row in rows])
+                known[to] = counts_of(
+                    self.mesh, [row[o].shape[to] for row in rows], self.groups[cut]
+                )
             else:
                 known[to] = tuple(cut.out_length(o, n) for n in lengths)
             shape[to] = sum(known[to])
@@ -488,13 +498,24 @@ class Plan:
         return layout
 
 
-def counts_of(mesh: DeviceMesh, own: list[int]) -> tuple[int, ...]:
-    """A number per position, from those of the own ones; a small exchange."""
+def counts_of(mesh: DeviceMesh, own: list[int], dims: Sequence[int] = ()) -> tuple[int, ...]:
+    """A number per position, from those of the own ones; a small exchange.
+
+    Args:
+        dims: one number per part instead, where these mesh dimensions cut into parts.
+    """
     comm = mesh.communicator
-    if comm is None:
-        return tuple(own)
-    texts = comm.exchange_bytes(" ".join(map(str, own)).encode())
-    return tuple(int(n) for text in texts for n in text.split())
+    counts = tuple(own)
+    if comm is not None:
+        texts = comm.exchange_bytes(" ".join(map(str, own)).encode())
+        counts = tuple(int(n) for text in texts for n in text.split())
+    if not dims or len(dims) == mesh.ndim:
+        return counts
+    parts: dict[tuple[int, ...], int] = {}
+    for position, n in enumerate(counts):
+        where = mesh.coordinates(position)
+        parts.setdefault(tuple(where[m] for m in dims), n)
+    return tuple(parts[key] for key in sorted(parts))
 
 
 _MISSING = object()

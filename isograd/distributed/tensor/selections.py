@@ -203,8 +203,9 @@ def _cat(primitive: Primitive, inputs: tuple[Any, ...], params: Params) -> Any:
 
 
 def _mask_counts(mask: Any) -> Lengths:
-    """How many elements every position's part of a mask picks."""
-    return counts_of(mask.layout.mesh, [int(p.sum()) for p in mask.pieces])
+    """How many elements every part of a mask picks."""
+    counts = [int(p.sum()) for p in mask.pieces]
+    return counts_of(mask.layout.mesh, counts, mask.layout.cutters(0))
 
 
 def _cut_mask(indices: tuple[Any, ...]) -> Any:

@@ -77,7 +77,7 @@ class _Index:
         elif item.dtype == np.bool_ and item.ndim == 0:
             self.basic.append(None)
             self.plain = False
-            self._pick(at, item.reshape(1))
+            self._pick(at, whole(item).reshape(1))
         else:
             rank = item.ndim if item.dtype == np.bool_ else 1
             if item.dtype == np.bool_:

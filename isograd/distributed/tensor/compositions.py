@@ -13,8 +13,9 @@ import numpy as np
 
 from isograd.distributed.tensor import moves
 from isograd.distributed.tensor.layout import Layout
-from isograd.distributed.tensor.partitioner import Plan, composed, counts_of
+from isograd.distributed.tensor.partitioner import composed
 from isograd.distributed.tensor.placement import Partial, Placement, Replicate, Shard
+from isograd.distributed.tensor.plan import Plan, counts_of
 from isograd.distributed.tensor.sharded import ShardedArray
 from isograd.tensor.accumulate import check_bounds
 from isograd.tensor.core import Tensor, wrap

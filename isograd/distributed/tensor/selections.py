@@ -11,8 +11,9 @@ from typing import Any
 
 from isograd.distributed.tensor import moves
 from isograd.distributed.tensor.layout import Layout
-from isograd.distributed.tensor.partitioner import composed, counts_of
+from isograd.distributed.tensor.partitioner import composed
 from isograd.distributed.tensor.placement import Placement, Replicate, Shard
+from isograd.distributed.tensor.plan import counts_of
 from isograd.distributed.tensor.sharded import ShardedArray
 from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.door import apply, link_view
@@ -88,11 +89,7 @@ def _row(x: Any, index: tuple[Any, ...], rows: dict[int, int]) -> Any:
     ]
     target = narrowed.layout.with_placements(whole)
     if target.replicated and target.mesh.implicit:
-        out = moves.placed(narrowed, target).pieces[0][_at_zero(index, set(rows), x.ndim)]
-        out = out.copy()
-        if hasattr(out.flags, "writeable") and out.__class__.__module__ == "numpy":
-            out.flags.writeable = False  # a write would not reach the tensor it was taken from
-        return out
+        return moves.placed(narrowed, target).pieces[0][_at_zero(index, set(rows), x.ndim)]
     t = wrap(moves.placed(narrowed, target))
     return apply(PRIMITIVES["slice"], t, index=_at_zero(index, set(rows), x.ndim))._array
 
@@ -272,9 +269,35 @@ def _view_scatter(primitive: Primitive, inputs: tuple[Any, ...], params: Params)
     base, value = inputs
     out = base.clone()
     seen: Tensor = out
-    for step, step_params in params["chain"]:
+    *views, (last, last_params) = params["chain"]
+    for step, step_params in views:
         seen = apply(step, seen, **step_params)
         if not isinstance(seen._array, ShardedArray) or seen._base is None:
             return NotImplemented
+    rows = _rows_kept(last, last_params, seen)
+    if rows is not None:
+        wide, shape = rows
+        wide[...] = apply(PRIMITIVES["reshape"], value, shape=shape)._array
+        return wrap(out._array)
+    seen = apply(last, seen, **last_params)
+    if not isinstance(seen._array, ShardedArray) or seen._base is None:
+        return NotImplemented
     seen._array[...] = value._array
     return wrap(out._array)
+
+
+def _rows_kept(step: Primitive, params: Params, seen: Tensor) -> Any:
+    """What a slice takes with its integers of cut dimensions as slices of one, and that shape."""
+    x = seen._array
+    if step.name != "slice" or not isinstance(x, ShardedArray):
+        return None
+    index = params["index"]
+    items = sources(index, x.ndim)
+    if not _touched(x.layout, index) or not any(isinstance(item, int) for _, item in items):
+        return None
+    key = [
+        slice(item % x.shape[d], item % x.shape[d] + 1) if isinstance(item, int) else item
+        for d, item in items
+    ]
+    wide = _sliced(x, (*key, ...))
+    return wide, wide.shape

@@ -19,9 +19,9 @@ from isograd.distributed.tensor.placement import Partial, Shard
 from isograd.distributed.tensor.sharded import ShardedArray
 from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.dtypes import FLOAT32, float32, is_low_precision
-from isograd.tensor.spread import whole
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.primitives.shape import stack
+from isograd.tensor.spread import whole
 
 __all__: list[str] = []
 

@@ -43,10 +43,15 @@ def launch(ranks: int, *command: str, **environment: str) -> str:
     return done.stdout + done.stderr
 
 
-def tokens(ranks: int, steps: int) -> float:
-    """Median tokens per second of the example's steps, as its progress bar shows them."""
+def tokens(ranks: int, steps: int, *options: str) -> float:
+    """Median tokens per second of the example's steps, as its progress bar shows them.
+
+    Args:
+        options: of `isograd run`.
+    """
     with tempfile.TemporaryDirectory() as out:
-        text = launch(ranks, "examples/gpt.py", "--steps", str(steps), "--out", out)
+        script = ["examples/gpt.py", "--steps", str(steps), "--out", out]
+        text = launch(ranks, *options, *script)
     seen = [float(v.replace(",", "")) for v in re.findall(r"([\d,]+) tokens/s", text)]
     return statistics.median(seen[len(seen) // 4 :])
 

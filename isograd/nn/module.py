@@ -457,11 +457,8 @@ class Module(HookedModule, StatefulModule):
         for param in self.parameters():
             if param._grad is None:
                 continue
-            if set_to_none:
-                param.grad = None
-            else:
-                param.grad = param.grad.detach()
-                param.grad.zero_()
+            grad = None if set_to_none else param.grad
+            param.grad = None if grad is None else grad.detach().zero_()
 
     # -- printing
 

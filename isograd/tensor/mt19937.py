@@ -44,6 +44,7 @@ class Stream:
 
     def __init__(self, seed: int) -> None:
         self._made: np.random.RandomState | None = None
+        self._stale = False
         self.reseed(seed)
 
     @property

@@ -64,37 +64,6 @@ _matmul = Primitive(
 )  # fmt: skip
 
 
-def _contract_forward(xp: Any, a: Any, b: Any) -> Any:
-    """(..., n), (..., m) -> (n, m)."""
-    rows = math.prod(a.shape[:-1])
-    return _matmul_forward(xp, a.reshape(rows, a.shape[-1]).T, b.reshape(rows, b.shape[-1]))
-
-
-def _contract_cuts(params: Any, a: Any, b: Any) -> list[Cut]:
-    last = len(a) - 1
-    return [*(Cut((d, d), ("sum",)) for d in range(last)),
-            Cut((last, None), (0,)), Cut((None, last), (1,)),
-            Cut(("sum", None), ("sum",)), Cut((None, "sum"), ("sum",))]  # fmt: skip
-
-
-_contract: Primitive = Primitive(
-    "contract",
-    _contract_forward,
-    vjp={
-        "a": lambda g, b: matmul(conj(b), transpose(g, 0, 1)),
-        "b": lambda g, a: matmul(conj(a), g),
-    },
-    cuts=_contract_cuts,
-    samples=lambda make: [((make(3, 2), make(3, 4)), {}), ((make(2, 3, 2), make(2, 3, 4)), {})],
-    doc="Sums of outer products over all leading dimensions: ``a.T @ b`` of the rows of both.",
-)
-
-
-def contract(a: Tensor, b: Tensor) -> Tensor:
-    """``a.T @ b`` with all but the last dimensions taken as rows; (..., n), (..., m) -> (n, m)."""
-    return apply(_contract, a, b)
-
-
 def _grad_left(g: Tensor, y: Tensor, x_shape: Any) -> Tensor:
     return apply(_matmul, g, conj(transpose(y, -2, -1)))
 
@@ -164,6 +133,37 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     if len(a) == 1:
         del shape[-1 if len(b) == 1 else -2]
     return reshape(out, shape)
+
+
+def _contract_forward(xp: Any, a: Any, b: Any) -> Any:
+    """(..., n), (..., m) -> (n, m)."""
+    rows = math.prod(a.shape[:-1])
+    return _matmul_forward(xp, a.reshape(rows, a.shape[-1]).T, b.reshape(rows, b.shape[-1]))
+
+
+def _contract_cuts(params: Any, a: Any, b: Any) -> list[Cut]:
+    last = len(a) - 1
+    return [*(Cut((d, d), ("sum",)) for d in range(last)),
+            Cut((last, None), (0,)), Cut((None, last), (1,)),
+            Cut(("sum", None), ("sum",)), Cut((None, "sum"), ("sum",))]  # fmt: skip
+
+
+_contract: Primitive = Primitive(
+    "contract",
+    _contract_forward,
+    vjp={
+        "a": lambda g, b: matmul(conj(b), transpose(g, 0, 1)),
+        "b": lambda g, a: matmul(conj(a), g),
+    },
+    cuts=_contract_cuts,
+    samples=lambda make: [((make(3, 2), make(3, 4)), {}), ((make(2, 3, 2), make(2, 3, 4)), {})],
+    doc="Sums of outer products over all leading dimensions: ``a.T @ b`` of the rows of both.",
+)
+
+
+def contract(a: Tensor, b: Tensor) -> Tensor:
+    """``a.T @ b`` with all but the last dimensions taken as rows; (..., n), (..., m) -> (n, m)."""
+    return apply(_contract, a, b)
 
 
 def _check_batch(a: Sequence[int], b: Sequence[int]) -> None:

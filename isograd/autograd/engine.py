@@ -22,7 +22,7 @@ from isograd.tensor.door import mode
 from isograd.tensor.dtypes import from_numpy
 from isograd.tensor.spread import SpreadArray
 
-__all__ = ["queue_callback", "run_backward"]
+__all__ = ["in_backward", "queue_callback", "run_backward"]
 
 
 class _Local(threading.local):
@@ -33,6 +33,11 @@ class _Local(threading.local):
 
 
 _local = _Local()
+
+
+def in_backward() -> bool:
+    """Whether a backward pass is running in this thread."""
+    return _local.depth > 0
 
 
 def queue_callback(callback: Callable[[], None]) -> None:

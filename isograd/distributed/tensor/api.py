@@ -26,11 +26,16 @@ __all__ = [
 ]  # fmt: skip
 
 
+def _held(tensor: Tensor) -> Any:
+    """A tensor's array; of one far away what it shows."""
+    return getattr(tensor._array, "now", tensor._array)
+
+
 class _InPieces(type):
     """``isinstance(t, DTensor)`` asks whether the tensor's array is in pieces."""
 
     def __instancecheck__(cls, instance: Any) -> bool:
-        return isinstance(instance, Tensor) and isinstance(instance._array, ShardedArray)
+        return isinstance(instance, Tensor) and isinstance(_held(instance), ShardedArray)
 
 
 class DTensor(Tensor, metaclass=_InPieces):
@@ -170,7 +175,7 @@ def _back(g: Tensor, before: Layout) -> Tensor:
 
 
 def _place(t: Tensor, layout: Layout) -> Tensor:
-    array = t._array
+    array = _held(t)
     now = array.layout if isinstance(array, ShardedArray) else moves.replicated(layout)
     if isinstance(array, ShardedArray) and now == layout:
         return t
@@ -192,7 +197,7 @@ def _redistribute_method(
     Communication: none from Replicate; an all-gather from Shard to Replicate, an all-to-all
     between Shards, an all-reduce from Partial.
     """
-    array = self._array
+    array = _held(self)
     mesh = device_mesh or (array.layout.mesh if isinstance(array, ShardedArray) else None)
     if mesh is None:
         raise RuntimeError("redistribute: a plain tensor is on no mesh: give device_mesh")
@@ -201,23 +206,23 @@ def _redistribute_method(
 
 def _full_tensor(self: Tensor, *, grad_placements: Any = None) -> Tensor:
     """All of it as a plain tensor, on every process."""
-    if not isinstance(self._array, ShardedArray):
+    if not isinstance(_held(self), ShardedArray):
         return self
-    return _to_local_method(_place(self, moves.replicated(self._array.layout)))
+    return _to_local_method(_place(self, moves.replicated(_held(self).layout)))
 
 
 def _to_local_method(self: Tensor, *, grad_placements: Any = None) -> Tensor:
     """This process's part, as a plain tensor."""
-    if not isinstance(self._array, ShardedArray):
+    if not isinstance(_held(self), ShardedArray):
         return self
-    return apply(_to_local, self, layout=self._array.layout)
+    return apply(_to_local, self, layout=_held(self).layout)
 
 
 def _layout_part(name: str) -> Any:
     def read(self: Tensor) -> Any:
-        if not isinstance(self._array, ShardedArray):
+        if not isinstance(_held(self), ShardedArray):
             raise AttributeError(f"{name}: a plain tensor is on no mesh (see distribute_tensor)")
-        return getattr(self._array.layout, "mesh" if name == "device_mesh" else name)
+        return getattr(_held(self).layout, "mesh" if name == "device_mesh" else name)
 
     return property(read)
 
@@ -255,7 +260,7 @@ def distribute_tensor(
         ValueError, IndexError, TypeError: for placements that do not fit.
     """
     layout = layout_of("distribute_tensor", device_mesh, tensor.shape, placements)
-    if isinstance(tensor._array, ShardedArray):
+    if isinstance(_held(tensor), ShardedArray):
         return _place(tensor, layout)
     comm = device_mesh.communicator
     if src_data_rank is not None and comm is not None:

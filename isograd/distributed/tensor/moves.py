@@ -57,6 +57,7 @@ def total(a: Any, b: Any) -> Any:
     gradients moves nothing until somebody looks.
     """
     layout: Layout = a.layout
+    b = getattr(b, "now", b)
     together = not hasattr(b, "layout") or b.layout.replicated or b.layout == layout
     if not together or any(not layout.placements[m].is_partial("sum") for m in layout.partial):
         layout = without_partial(layout)
@@ -82,6 +83,7 @@ def neutral(op: str, dtype: Any) -> Any:
 
 def placed(x: Any, target: Layout) -> Any:
     """``x``, a ShardedArray or an array that all processes hold whole, in another layout."""
+    x = getattr(x, "now", x)  # of a far one what it shows
     if not hasattr(x, "layout"):
         x = _sharded(replicated(target), [x] * target.mesh.count)
     if x.layout == target:

@@ -14,7 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from isograd.autograd.engine import in_backward
 from isograd.distributed.tensor import sharded
+from isograd.distributed.tensor.far import FarArray, far_view, run_on_far
 from isograd.distributed.tensor.plan import Plan
 from isograd.distributed.tensor.sharded import ShardedArray
 from isograd.tensor.core import Tensor, wrap

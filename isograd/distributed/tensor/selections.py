@@ -277,7 +277,9 @@ def _view_scatter(primitive: Primitive, inputs: tuple[Any, ...], params: Params)
     rows = _rows_kept(last, last_params, seen)
     if rows is not None:
         wide, shape = rows
-        wide[...] = apply(PRIMITIVES["reshape"], value, shape=shape)._array
+        if value.ndim:  # a number goes everywhere
+            value = apply(PRIMITIVES["reshape"], value, shape=shape)
+        wide[...] = value._array
         return wrap(out._array)
     seen = apply(last, seen, **last_params)
     if not isinstance(seen._array, ShardedArray) or seen._base is None:
@@ -296,7 +298,9 @@ def _rows_kept(step: Primitive, params: Params, seen: Tensor) -> Any:
     if not _touched(x.layout, index) or not any(isinstance(item, int) for _, item in items):
         return None
     key = [
-        slice(item % x.shape[d], item % x.shape[d] + 1) if isinstance(item, int) else item
+        slice(item % x.shape[d], item % x.shape[d] + 1)
+        if d is not None and isinstance(item, int)
+        else item
         for d, item in items
     ]
     wide = _sliced(x, (*key, ...))

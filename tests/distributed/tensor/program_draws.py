@@ -152,7 +152,8 @@ UNARY = [
 ]  # fmt: skip
 BINARY = [
     "{a} + {b}", "{a} - {b}", "{a} * {b}", "{a} / ({b} * {b} + 1)", "{b} - {a}", "{b} * {a}",
-    "torch.add({a}, {b}, alpha=2)", "{a}.lerp({a} + 1, 0.3) + {b}", "torch.where({a} > 0, {a}, {b})",
+    "torch.add({a}, {b}, alpha=2)", "{a}.lerp({a} + 1, 0.3) + {b}",
+    "torch.where({a} > 0, {a}, {b})",
     "torch.where({a} > {b}, {a}, 0.0)", "{a}.masked_fill({a} < 0, 0.25) * {b}",
 ]  # fmt: skip
 PAIRS = [
@@ -362,7 +363,8 @@ def products(d: Draw) -> str | None:
         ]  # fmt: skip
     if len(shape) == 3:
         options += [
-            f"{x} @ {x}.mT", f"torch.bmm({x}.mT, {x})", f"torch.bmm({x}, {d.given((shape[0], n, m))})",
+            f"{x} @ {x}.mT", f"torch.bmm({x}.mT, {x})",
+            f"torch.bmm({x}, {d.given((shape[0], n, m))})",
             f"torch.einsum('bij,bkj->bik', {x}, {x})", f"torch.einsum('bij,b->ij', {x}, "
             f"{d.given(shape[:1])})", f"F.scaled_dot_product_attention({x}, {x}, {x})"
             if 0 not in shape else f"{x} @ {x}.mT", f"torch.einsum('bij,jk->bk', {x}, "

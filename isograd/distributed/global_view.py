@@ -10,9 +10,9 @@ tensors. A script that calls `init_process_group` distributes itself: then the v
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from isograd.data.view import register_view
 from isograd.distributed import tensor as _tensor  # noqa: F401  registers the partitioner
 from isograd.distributed.group import ProcessGroup
 from isograd.distributed.rendezvous import before_init, default_timeout, world_group
+from isograd.distributed.root_inputs import RootInputs
 from isograd.distributed.tensor import moves
 from isograd.distributed.tensor.api import _place
 from isograd.distributed.tensor.layout import Layout
@@ -28,7 +29,6 @@ from isograd.distributed.tensor.placement import Shard
 from isograd.distributed.tensor.sharded import ShardedArray
 from isograd.nn.module_hooks import around_calls
 from isograd.tensor.core import Tensor, wrap
-from isograd.tensor.door import mode
 
 __all__ = ["WorldView", "current", "start", "start_in", "stop"]
 
@@ -45,7 +45,7 @@ class WorldView:
     def __init__(self, mesh: DeviceMesh, group: ProcessGroup, promised: bool) -> None:
         self.mesh, self.group, self.promised = mesh, group, promised
         self.used = False  # something has been cut
-        self.roots: list[Any] = []  # the outermost modules called, in order
+        self.roots: WeakSet[Any] = WeakSet()  # the outermost modules that were called
 
     @property
     def positions(self) -> int:
@@ -92,7 +92,9 @@ class WorldView:
         layout = Layout(self.mesh, tuple(whole.shape), (Shard(dim),))
         if whole._requires_grad:
             return _place(whole, layout)
-        return wrap(moves.placed(whole._array, layout))
+        made = wrap(moves.placed(whole._array, layout))
+        made._version_cell = whole._share_version()  # the pieces look into its memory
+        return made
 
     def exchange_bytes(self, data: bytes) -> list[bytes]:
         """Everybody's ``data``, by rank; all processes call it together."""
@@ -204,49 +206,10 @@ def _around(module: Any, call: Any, args: tuple[Any, ...], kwargs: dict[str, Any
         return call(args, kwargs)
     _depth.inside = True
     try:
-        if not any(module is m for m in view.roots):
-            view.roots.append(module)
-        args, kwargs = _cut_inputs(view, module, args, kwargs)
-        return call(args, kwargs)
+        view.roots.add(module)
+        inputs = RootInputs(module, args, kwargs, view.cut)
+        out = call(inputs.args, inputs.kwargs)
+        inputs.give_back()
+        return out
     finally:
         _depth.inside = False
-
-
-def _cut_inputs(
-    view: WorldView, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    given = [v for v in (*args, *kwargs.values()) if isinstance(v, Tensor)]
-    if any(isinstance(t._array, ShardedArray) for t in given) or not given:
-        return args, kwargs
-    if not any(True for _ in module.parameters()):  # a loss or an activation: nothing to gain
-        return args, kwargs
-    dim = _batch_dim(module)
-    batch = next((t.shape[dim] for t in given if t.ndim > max(dim, 0)), 0)
-    if batch < 2:
-        if mode.grad:
-            _say_whole(module, [tuple(t.shape) for t in given])
-        return args, kwargs
-
-    def cut(v: Any) -> Any:
-        if not isinstance(v, Tensor) or v.ndim <= dim or v.shape[dim] != batch:
-            return v
-        return v if getattr(v, "_is_parameter", False) else view.cut(v, dim)
-
-    return tuple(cut(v) for v in args), {name: cut(v) for name, v in kwargs.items()}
-
-
-def _batch_dim(module: Any) -> int:
-    """1 for modules with layers that take steps first (``batch_first=False``), else 0."""
-    for m in module.modules():
-        first = getattr(m, "batch_first", None)
-        if first is not None:
-            return 0 if first else 1
-    return 0
-
-
-def _say_whole(module: Any, shapes: list[tuple[int, ...]]) -> None:
-    warnings.warn(
-        f"{type(module).__name__} was called with inputs of shapes {shapes}, in which there is no "
-        "batch to divide: every process computes all of it",
-        stacklevel=4,
-    )

@@ -56,13 +56,21 @@ def run(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -
         if isinstance(t, Tensor) and t._array.__class__ is FarArray:
             return run_on_far(primitive, inputs, params)
     made = _run(primitive, inputs, params)
-    if primitive.view and made._base is None and (mode.grad or not in_backward()):
-        source = inputs[0]
+    if primitive.view and (mode.grad or not in_backward()):
+        _linked(made, inputs[0], primitive, params)
+    return made
+
+
+def _linked(made: Tensor, source: Tensor, primitive: Primitive, params: dict[str, Any]) -> None:
+    """Tie a view to its source, by the pieces' memory or from afar."""
+    if made._base is None:
         if looks_into_pieces(made._array, source._array):
             link_view(made, source, primitive, params, known=True)
         else:
             far_view(made, source, primitive, params)
-    return made
+    for array in (made._array, source._array):
+        if isinstance(array, ShardedArray) and array.layout.partial:
+            array.viewed = True
 
 
 def _run(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
@@ -85,9 +93,21 @@ def _compose(
 ) -> Any:
     before, mode.grad = mode.grad, False
     try:
-        return special(primitive, inputs, params)
+        made = special(primitive, inputs, params)
     finally:
         mode.grad = before
+    if primitive.view or made is NotImplemented:
+        return made
+    return tuple([_fresh(m) for m in made]) if isinstance(made, tuple) else _fresh(made)
+
+
+def _fresh(made: Tensor) -> Tensor:
+    """A result that is no view of the tensors it was composed of."""
+    return made if made is None or made._base is None else wrap(_seen_now(made._array))
+
+
+def _seen_now(array: Any) -> Any:
+    return array.now if isinstance(array, FarArray) else array
 
 
 sharded._runner[:] = [run]

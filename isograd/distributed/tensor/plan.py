@@ -183,7 +183,7 @@ class Plan:
             return [a[part] for part in self.slices[i]]
         target: Any = self.targets[i]
         if isinstance(a, ShardedArray) and a.layout.partial and self.mesh.ndim == 1:
-            if not target.partial:
+            if not target.partial and not a.viewed:
                 a.whole()  # complete from now on: others may want it, too
         return moves.placed(a, target).pieces
 

@@ -39,7 +39,7 @@ class ShardedArray(SpreadArray):
         pieces: one array per own position; positions that hold copies may share one object.
     """
 
-    __slots__ = ("habit", "layout", "pending", "pieces")
+    __slots__ = ("habit", "layout", "pending", "pieces", "viewed")
 
     __array_priority__ = 2000  # NumPy's operators leave the work to ours
 
@@ -48,6 +48,7 @@ class ShardedArray(SpreadArray):
         self.pieces = list(pieces)
         self.pending: Any = None  # a reduction under way (see `gradients`)
         self.habit: Any = None  # how the parameter whose gradient this is uses it
+        self.viewed = False  # parts of a sum that a view shares, or is
 
     # -- the face of an array
 
@@ -194,7 +195,7 @@ class ShardedArray(SpreadArray):
     def whole(self) -> Any:
         if not self.layout.replicated:
             done = moves.completed(self)
-            if self.layout.partial:  # looked at once, complete from now on
+            if self.layout.partial and not self.viewed:  # looked at once, complete from now on
                 self.layout, self.pieces = done.layout, done.pieces
             return done.pieces[0]
         return self.pieces[0]

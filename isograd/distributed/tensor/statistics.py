@@ -82,6 +82,8 @@ def _batch_norm_backward(
     if not (_spread_over_channels(x) or _spread_over_channels(g)):
         return NotImplemented
     if _in_line(x):
+        if not _spread_over_channels(x):
+            return NotImplemented  # cut by channels: the gradient is brought there
         return _backward_in_line(g, x, w, mean, rstd)
     grad, seen = _seen(g), _seen(x)
     count = seen.shape[0] * seen.shape[2]

@@ -250,7 +250,7 @@ def numbers_out(d: Draw) -> str:
         d.pick([
             f"{y} * {x}.mean().item()", f"{y} + float({x}.sum())",
             f"{y} * int(({x} > 0).sum())", f"{y} / {x}.size(0)", f"{y} + len({x})",
-            f"{y} * ({x}.detach().numpy().sum() > 0)",
+            f"{y} * ({x}.detach().numpy().mean() > 0.0371)",
             f"{y} * 2 if bool(({x} > 0).any()) else {y} - 1",
         ])
     )  # fmt: skip
@@ -265,6 +265,8 @@ def reshape(d: Draw) -> str | None:
     shape = list(d.shape(x))
     if shape and 0 in shape:
         return f"{x}.reshape(-1)" if shape.count(0) == 1 and len(shape) == 1 else f"{x}.flatten()"
+    if not d.env[x].is_contiguous():  # whether the result is a view would be left open
+        x = f"{x}.contiguous()"
     n, new = math.prod(shape), []
     for _ in range(d.number(0, 3)):
         some = d.pick([k for k in range(1, n + 1) if n % k == 0])

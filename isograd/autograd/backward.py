@@ -46,6 +46,7 @@ def grad(
     grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
@@ -53,12 +54,15 @@ def grad(
     """Gradients of ``sum(outputs * grad_outputs)`` with respect to ``inputs``; ``.grad`` stays.
 
     Args:
+        only_inputs: True; leave ``.grad`` of other leaves alone.
         allow_unused: give None for inputs the outputs do not depend on, instead of raising.
         materialize_grads: give zeros for them.
 
     Raises:
         RuntimeError: if an input does not require a gradient or was not used.
     """
+    if not only_inputs:
+        raise NotImplementedError("grad: expected only_inputs=True; call backward() for the others")
     if is_grads_batched:
         raise NotImplementedError("grad: is_grads_batched=True is not supported; loop over rows")
     roots, grads = _roots("grad", outputs, grad_outputs)

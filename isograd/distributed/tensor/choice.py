@@ -55,10 +55,16 @@ def _cost_whole(layouts: Sequence[Layout | None], sizes: Sequence[int], m: int) 
 def _cost(
     cut: Cut, layouts: Sequence[Layout | None], sizes: Sequence[int], m: int, parts: int
 ) -> float:
-    """Bytes moved, and messages, to bring the inputs into the layouts that the cut needs."""
+    """Bytes moved, and messages, to bring the inputs into the layouts that the cut needs.
+
+    What is brought from one dimension to another will mostly have to come back, so it is not
+    counted as cheap unless another input stays where it is. Parts of sums that are passed on
+    must be summed up later: free only where the other inputs are there already.
+    """
     cost = 0.0
     lengths = None
-    partial = False
+    stays = partial = False
+    later = uprooted = 0.0
     for i, (need, layout, size) in enumerate(zip(cut.ins, layouts, sizes, strict=True)):
         if layout is None:
             if need is not None:
@@ -68,8 +74,10 @@ def _cost(
         if isinstance(need, str):
             if isinstance(p, Shard) or (isinstance(p, Partial) and p.reduce_op != need):
                 return _NEVER
-            partial = partial or isinstance(p, Partial)
-            cost += 0.0 if isinstance(p, Partial) else 0.001 * (size + 1)
+            if isinstance(p, Partial):
+                partial, later = True, max(later, 2.0 * size)
+            else:
+                cost += 0.001 * (size + 1)
         elif isinstance(p, Partial):
             cost += _LATENCY + 2 * size
         elif need is None:
@@ -79,13 +87,16 @@ def _cost(
             units = None if found is None else units_of(cut, i, found)
             if units is None or lengths not in (None, units):
                 cost += _LATENCY + size / parts
+                uprooted += size - size / parts
             else:
-                lengths = units
+                lengths, stays = units, True
         if isinstance(need, int) and layout.shape[need] == 0:
             return _NEVER
     if not partial and any(isinstance(need, str) for need in cut.ins):
         return _NEVER
-    return cost
+    if cost >= _LATENCY:
+        cost += later
+    return cost if stays else cost + uprooted
 
 
 def units_of(cut: Cut, i: int, lengths: tuple[int, ...]) -> tuple[int, ...] | None:

@@ -39,6 +39,7 @@ class View(NamedTuple):
     spread: Ints  # the axes along which the weight is the same
     kept: Ints  # the statistics' shape, to broadcast against `shape`
     size: int  # numbers per statistic
+    stats: Ints  # the statistics' shape as a result
 
 
 Geometry = Callable[[Ints, int], View]
@@ -48,8 +49,9 @@ Geometry = Callable[[Ints, int], View]
 def _rows(shape: Ints, dims: int) -> View:
     """Statistics over the last ``dims`` dimensions."""
     count = math.prod(shape[len(shape) - dims :])
-    rows = math.prod(shape[: len(shape) - dims])
-    return View((rows, count), (1,), (count,), (0,), (rows, 1), count)
+    lead = shape[: len(shape) - dims]
+    rows = math.prod(lead)
+    return View((rows, count), (1,), (count,), (0,), (rows, 1), count, lead)
 
 
 @lru_cache(maxsize=256)
@@ -57,14 +59,14 @@ def _groups(shape: Ints, groups: int) -> View:
     """Statistics over every group of channels of (N, C, ...)."""
     n, each, length = shape[0], shape[1] // groups, math.prod(shape[2:])
     return View((n, groups, each, length), (2, 3), (1, groups, each, 1), (0, 3),
-                (n, groups, 1, 1), each * length)  # fmt: skip
+                (n, groups, 1, 1), each * length, (n * groups,))  # fmt: skip
 
 
 @lru_cache(maxsize=256)
 def _channels(shape: Ints, _: int) -> View:
     """Statistics over everything but the channels of (N, C, ...)."""
     n, c, length = shape[0], shape[1], math.prod(shape[2:])
-    return View((n, c, length), (0, 2), (1, c, 1), (0, 2), (1, c, 1), n * length)
+    return View((n, c, length), (0, 2), (1, c, 1), (0, 2), (1, c, 1), n * length, (c,))
 
 
 def _wide(x: Any) -> Any:
@@ -104,7 +106,8 @@ def _normalizer(geometry: Geometry) -> Callable[..., Any]:
         if b is not None:
             out += b.reshape(view.affine)
         out = out.reshape(shape)
-        return out if out.dtype == kind else out.astype(kind), mean.reshape(-1), rstd.reshape(-1)
+        out = out if out.dtype == kind else out.astype(kind)
+        return out, mean.reshape(view.stats), rstd.reshape(view.stats)
 
     return forward
 
@@ -196,28 +199,18 @@ def _by_operations(
 Ways = Callable[..., list[Cut]]
 
 
-def _inner_rows(x: Ints, span: int) -> int:
-    return math.prod(x[1 : len(x) - span])
-
-
 def _row_cuts(params: Any, x: Ints, w: Ints, b: Ints) -> list[Cut]:
-    if len(x) <= params["span"]:
-        return []
-    rows = _inner_rows(x, params["span"])
-    return [Cut((0, None, None), (0, 0, 0), times=(1, rows, rows))]
+    return [Cut((d, None, None), (d, d, d)) for d in range(len(x) - params["span"])]
 
 
 def _row_backward_cuts(params: Any, g: Ints, x: Ints, w: Ints, mean: Ints, rstd: Ints) -> list[Cut]:
-    if len(x) <= params["span"]:
-        return []
-    rows = _inner_rows(x, params["span"])
-    return [_backward_cut(params, (1, 1, 1, rows, rows))]
+    return [_backward_cut(params, d) for d in range(len(x) - params["span"])]
 
 
-def _backward_cut(params: Any, widths: Ints) -> Cut:
+def _backward_cut(params: Any, d: int, widths: Ints | None = None) -> Cut:
     """By the batch: the weight's and the bias's gradients are sums."""
-    dx = 0 if params["needs"][0] else "sum"  # not asked for: nothing, in whatever way
-    return Cut((0, 0, None, 0, 0), (dx, "sum", "sum"), widths=widths)
+    dx = d if params["needs"][0] else "sum"  # not asked for: nothing, in whatever way
+    return Cut((d, d, None, d, d), (dx, "sum", "sum"), widths=widths)
 
 
 def _group_cuts(params: Any, x: Ints, w: Ints, b: Ints) -> list[Cut]:
@@ -228,7 +221,7 @@ def _group_cuts(params: Any, x: Ints, w: Ints, b: Ints) -> list[Cut]:
 def _group_backward_cuts(
     params: Any, g: Ints, x: Ints, w: Ints, mean: Ints, rstd: Ints
 ) -> list[Cut]:
-    return [_backward_cut(params, (1, 1, 1, params["span"], params["span"]))]
+    return [_backward_cut(params, 0, (1, 1, 1, params["span"], params["span"]))]
 
 
 def _channel_cuts(params: Any, x: Ints, w: Ints, b: Ints) -> list[Cut]:
@@ -344,7 +337,7 @@ def _rms(xp: Any, x: Any, w: Any, *, dims: int, eps: float) -> Any:
     if w is not None:
         out *= w.reshape(view.affine)
     out = out.reshape(shape)
-    return out if out.dtype == kind else out.astype(kind), rstd.reshape(-1)
+    return out if out.dtype == kind else out.astype(kind), rstd.reshape(view.stats)
 
 
 def _rms_backward(xp: Any, g: Any, x: Any, w: Any, rstd: Any, *, dims: int, needs: Any) -> Any:
@@ -393,9 +386,9 @@ _rms_backward_record = Primitive(
     outputs=2,
     nondifferentiable=True,
     cuts=lambda params, g, x, w, rstd: [
-        Cut((0, 0, None, 0), (0 if params["needs"][0] else "sum", "sum"),
-            widths=(1, 1, 1, _inner_rows(x, params["dims"])))
-    ] if len(x) > params["dims"] else [],
+        Cut((d, d, None, d), (d if params["needs"][0] else "sum", "sum"))
+        for d in range(len(x) - params["dims"])
+    ],
     doc="Gradients of the input and weight of rms_norm, in a few passes.",
 )
 _rms_record = Primitive(
@@ -403,9 +396,7 @@ _rms_record = Primitive(
     _rms,
     vjp_all=_rms_vjp,
     outputs=2,
-    cuts=lambda params, x, w: [
-        Cut((0, None), (0, 0), times=(1, _inner_rows(x, params["dims"])))
-    ] if len(x) > params["dims"] else [],
+    cuts=lambda params, x, w: [Cut((d, None), (d, d)) for d in range(len(x) - params["dims"])],
     samples=lambda make: [
         ((make(3, 4), make(4)), {"dims": 1, "eps": 1e-5}),
         ((make(2, 2, 3), None), {"dims": 2, "eps": 0.1}),

@@ -20,7 +20,7 @@ from isograd.autograd.recorder import state
 from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.door import mode
 from isograd.tensor.dtypes import from_numpy
-from isograd.tensor.spread import SpreadArray
+from isograd.tensor.spread import SpreadArray, SpreadShape
 
 __all__ = ["in_backward", "queue_callback", "run_backward"]
 
@@ -207,7 +207,10 @@ class _Walk:
                 continue
             target, index = edge
             if results is not None and wants[i] and results[i] is not None:
-                self._add(target, index, self._fit(node, i, results[i], grad))
+                g = self._fit(node, i, results[i], grad)
+                if node.shapes[i].__class__ is SpreadShape and isinstance(target, Node):
+                    g = node.shapes[i].fit(g)  # gradients of parameters stay parts of sums
+                self._add(target, index, g)
             counts[target] -= 1
             if counts[target] == 0:
                 self._ready(target)

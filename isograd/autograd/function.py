@@ -11,6 +11,7 @@ from isograd.autograd.recorder import state
 from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.door import mode, recorder
 from isograd.tensor.inplace import recording
+from isograd.tensor.spread import noted_shape
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
 
@@ -222,7 +223,7 @@ class Function:
         kinds: list[Any] = []
         for a in args:
             is_tensor = isinstance(a, Tensor)
-            shapes.append(a._array.shape if is_tensor else ())
+            shapes.append(noted_shape(a._array) if is_tensor else ())
             kinds.append(a._array.dtype if is_tensor else None)
             if is_tensor and a.requires_grad:
                 edges.append((a, 0) if a._node is None else (a._node, a._index))

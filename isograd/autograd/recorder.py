@@ -11,14 +11,18 @@ import threading
 import traceback
 from typing import Any
 
+import numpy as np
+
 from isograd.autograd.node import KeepGrad, Packed, PrimitiveNode, next_sequence
 from isograd.tensor.core import Tensor, wrap
-from isograd.tensor.door import looks_into, apply, mode, register_recorder
+from isograd.tensor.door import apply, looks_into, mode, register_recorder
 from isograd.tensor.primitive import PRIMITIVES, Primitive
+from isograd.tensor.spread import noted_shape
 
 __all__ = ["RECORDER", "state", "view_scatter"]
 
 _new = object.__new__
+_ndarray = np.ndarray
 
 
 class _State(threading.local):
@@ -51,7 +55,7 @@ class GraphRecorder:
         for t in inputs:
             if isinstance(t, Tensor):
                 array = t._array
-                shapes.append(array.shape)
+                shapes.append(array.shape if array.__class__ is _ndarray else noted_shape(array))
                 kinds.append(array.dtype)
                 if t._requires_grad:
                     made_by = t._node

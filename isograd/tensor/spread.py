@@ -7,14 +7,26 @@ fills it in. It has the shape and dtype of the whole, and stands where a NumPy o
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from isograd.tensor.core import Tensor
     from isograd.tensor.primitive import Primitive
 
-__all__ = ["SpreadArray", "whole"]
+__all__ = ["SpreadArray", "SpreadShape", "noted_shape", "whole"]
+
+
+class SpreadShape(tuple[int, ...]):
+    """The shape of an array in pieces, as a graph keeps it.
+
+    Attributes:
+        fit: brings a gradient to where the pieces lay.
+    """
+
+    fit: Callable[[Tensor], Tensor]
 
 
 class SpreadArray(ABC):
@@ -50,6 +62,10 @@ class SpreadArray(ABC):
     def landed(self, leaf: Any) -> None:
         """This is now the gradient of the tensor ``leaf``, which will be read later."""
 
+    def noted(self) -> tuple[int, ...]:
+        """The shape, with where the pieces lie if gradients should lie there, too."""
+        return self.shape
+
     @property
     @abstractmethod
     def backend(self) -> Any:
@@ -61,3 +77,9 @@ def whole(array: Any) -> Any:
     if array.__class__ is np.ndarray or not isinstance(array, SpreadArray):
         return array
     return array.whole()
+
+
+def noted_shape(array: Any) -> tuple[int, ...]:
+    """An array's shape for a graph to keep."""
+    shape: tuple[int, ...] = array.noted() if isinstance(array, SpreadArray) else array.shape
+    return shape

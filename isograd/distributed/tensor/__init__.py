@@ -3,6 +3,7 @@
 from isograd.distributed.tensor import (  # they register themselves
     classes,
     compositions,
+    fitting,
     gradients,
     selections,
     statistics,

@@ -7,6 +7,7 @@ conversions from one layout to another by `moves`; here is its face.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from isograd.distributed.tensor.layout import Layout
 from isograd.distributed.tensor.placement import Partial, Shard
 from isograd.tensor.backends import backend_of
 from isograd.tensor.inplace import need_writeable
-from isograd.tensor.spread import SpreadArray
+from isograd.tensor.spread import SpreadArray, SpreadShape
 
 __all__ = ["ShardedArray"]
 
@@ -276,6 +277,13 @@ class ShardedArray(SpreadArray):
 
     # -- what other floors ask
 
+    def noted(self) -> tuple[int, ...]:
+        if not self.layout.lengths:
+            return self.layout.shape
+        shape = SpreadShape(self.layout.shape)
+        shape.fit = partial(_fitting[0], self.layout)
+        return shape
+
     def apply(self, primitive: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
         return _runner[0](primitive, inputs, params)
 
@@ -291,3 +299,4 @@ class ShardedArray(SpreadArray):
 
 _runner: list[Callable[..., Any]] = []  # set by `partitioner`
 _landing: list[Callable[..., Any]] = []  # set by `gradients`: a gradient has come, is read
+_fitting: list[Callable[..., Any]] = []  # set by `fitting`: a gradient is brought to a layout

@@ -62,6 +62,9 @@ class Communicator(Protocol):
     def trace(self) -> list[TraceEvent]:
         """Events of past operations; filled while `tracing`."""
 
+    def remark(self, text: str) -> None:
+        """Have a text compared along with the next call's line, where all ranks run one script."""
+
     def all_reduce(
         self, array: Any, op: ReduceOp = ReduceOp.SUM, async_op: bool = False
     ) -> Work | None:

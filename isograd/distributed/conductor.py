@@ -8,6 +8,7 @@ numbers are given when a call is performed, so both ways share one count.
 import os
 import threading
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -52,6 +53,7 @@ class Conductor:
         self.timeout = timeout
         self.tracing = os.environ.get("ISOGRAD_TRACE", "0") == "1"
         self.one_script = False
+        self._remark = ""
         self._trace: list[TraceEvent] = []
         self._traffic = TrafficCounter()
         self._checking = (fingerprint.enabled() if check is None else check) and self.size > 1
@@ -143,17 +145,18 @@ class Conductor:
         """
         self._refuse_unusable(signature.op)
         event = self._new_event(signature.op, arrays, async_op)
+        site = self._place() if self.one_script else None
         if not async_op or not self._transport.asynchronous:
             with self._turn:
                 if self._progress.idle():
                     self._transport.reach(self._transport.mark(arrays))
-                    self._perform(signature, body, None, event)
+                    self._perform(signature, body, site, event)
                     self._traffic.add(signature.op, *traffic)
                     fence = self._transport.fence()
                     if fence is not None:
                         fence.order_current_stream()
                     return self._completed(signature.op, arrays, event) if async_op else None
-        work = self._queue(signature, body, arrays, traffic, event)
+        work = self._queue(signature, body, arrays, traffic, event, site)
         if async_op:
             return work
         work.wait()
@@ -172,10 +175,11 @@ class Conductor:
         arrays: Sequence[Any],
         traffic: tuple[int, int],
         event: TraceEvent | None,
+        site: str | None,
     ) -> Work:
         work = Work(signature.op, list(arrays))
         work.event = event
-        site = event.site if event is not None else fingerprint.call_site()
+        site = site or (event.site if event is not None else fingerprint.call_site())
         mark = self._transport.mark(arrays)
 
         def job() -> None:
@@ -232,6 +236,18 @@ class Conductor:
         if event is not None:
             event.sequence = self._sequence
             event.finished = time.perf_counter()
+
+    def remark(self, text: str) -> None:
+        """Have a text compared along with the next call's line, where all ranks run one script."""
+        before = f", and more before ({zlib.crc32(self._remark.encode()):08x})"
+        self._remark = text + (before if self._remark else "")
+
+    def _place(self) -> str:
+        """The script's line, and what was remarked since the last call."""
+        site = fingerprint.call_site()
+        if self._remark:
+            site, self._remark = f"{site} after {self._remark}", ""
+        return site
 
     def _compare(self, signature: Signature, site: str | None) -> None:
         if self.one_script:

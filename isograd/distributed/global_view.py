@@ -23,12 +23,14 @@ from isograd.distributed.rendezvous import before_init, default_timeout, world_g
 from isograd.distributed.root_inputs import RootInputs
 from isograd.distributed.tensor import moves
 from isograd.distributed.tensor.api import _place
+from isograd.distributed.tensor.gradients import reducer_of
 from isograd.distributed.tensor.layout import Layout
 from isograd.distributed.tensor.mesh import DeviceMesh
 from isograd.distributed.tensor.placement import Shard
 from isograd.distributed.tensor.sharded import ShardedArray
 from isograd.nn.module_hooks import around_calls
 from isograd.tensor.core import Tensor, wrap
+from isograd.tensor.door import mode
 
 __all__ = ["WorldView", "current", "start", "start_in", "stop"]
 
@@ -84,6 +86,7 @@ class WorldView:
                     "samples have one shape?"
                 )
         self.used = True
+        self._remark(f"a batch of shape {shape} was loaded")
         return wrap(ShardedArray(layout, arrays))
 
     def cut(self, whole: Tensor, dim: int = 0) -> Tensor:
@@ -95,6 +98,29 @@ class WorldView:
         made = wrap(moves.placed(whole._array, layout))
         made._version_cell = whole._share_version()  # the pieces look into its memory
         return made
+
+    def watch(self, module: Any, inputs: RootInputs) -> None:
+        """Have a hand-made batch's shapes, and now and then its values, compared."""
+        if self.size == 1:
+            return
+        name, first = type(module).__name__, inputs.first
+        self._remark(f"{name} was called with shapes {inputs.shapes}")
+        if mode.grad:
+            text = f"the first input of {name}, of shape {tuple(first.shape)},"
+            reducer_of(self.mesh).sameness.note(text, first._array)
+
+    def _remark(self, text: str) -> None:
+        """What the ranks have done before their next call is compared with it."""
+        if self.size > 1:
+            self.group.communicator.remark(text)
+
+    def name_of(self, parameter: Any) -> str | None:
+        """What a parameter of the modules that were called is called."""
+        for module in self.roots:
+            for name, p in module.named_parameters():
+                if p is parameter:
+                    return f"{type(module).__name__}'s {name}"
+        return None
 
     def exchange_bytes(self, data: bytes) -> list[bytes]:
         """Everybody's ``data``, by rank; all processes call it together."""
@@ -152,7 +178,9 @@ def _over(group: ProcessGroup, shards: int | None) -> WorldView:
     mesh = DeviceMesh(device, np.arange(positions), group=group, reproducible=shards is not None)
     mesh.implicit = True
     group.communicator.one_script = True
-    return WorldView(mesh, group, shards is not None)
+    view = WorldView(mesh, group, shards is not None)
+    reducer_of(mesh).sameness.name_of = view.name_of
+    return view
 
 
 def stop() -> None:
@@ -208,6 +236,8 @@ def _around(module: Any, call: Any, args: tuple[Any, ...], kwargs: dict[str, Any
     try:
         view.roots.add(module)
         inputs = RootInputs(module, args, kwargs, view.cut)
+        if inputs.shapes:
+            view.watch(module, inputs)
         out = call(inputs.args, inputs.kwargs)
         inputs.give_back()
         return out

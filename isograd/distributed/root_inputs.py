@@ -41,6 +41,7 @@ class RootInputs:
         args, kwargs: what to call it with.
         shapes: of the plain tensors among the arguments; empty where nothing is to be cut, as
             there are parts already.
+        first: the first of these tensors.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class RootInputs:
         odd: list[Any] = []
         _collect((args, kwargs), given, odd)
         self.shapes = [tuple(t.shape) for t in given]
+        self.first: Any = given[0] if given else None
         if any(isinstance(t._array, ShardedArray) for t in given):
             self.shapes = []
         has_work = next(module.parameters(), None) is not None  # not a loss or an activation

@@ -14,12 +14,15 @@ Training", VLDB 2020, section 3.2.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
+from weakref import ref
 
 from isograd.autograd.engine import queue_callback
 from isograd.distributed.reduce_op import ReduceOp
 from isograd.distributed.tensor import sharded
 from isograd.distributed.tensor.mesh import DeviceMesh
+from isograd.distributed.tensor.sameness import Sameness
 from isograd.distributed.tensor.sharded import ShardedArray
 from isograd.distributed.tree import tree_all_reduce, tree_fold
 
@@ -61,9 +64,7 @@ class _Bucket:
         if comm is None:
             self._flat = tree_fold(flat)
         elif mesh.reproducible or mesh.positions != comm.size:
-            self._work = tree_all_reduce(
-                comm, flat, mesh.positions, async_op=True, out=flat[0]
-            )
+            self._work = tree_all_reduce(comm, flat, mesh.positions, async_op=True, out=flat[0])
         else:
             self._flat = flat[0]
             self._work = comm.all_reduce(self._flat, ReduceOp.SUM, async_op=True)
@@ -79,15 +80,25 @@ class _Bucket:
 
 
 class _Habit:
-    """How one parameter's gradient is used: backward passes since the last read, and usually."""
+    """How one parameter's gradient is used: backward passes since the last read, and usually.
 
-    __slots__ = ("array", "leaf", "passes", "usual")
+    The parameter is held while a gradient of it waits, so that which ones wait depends on what the
+    script does alone, not on when memory is cleaned up.
+    """
 
-    def __init__(self, leaf: Any) -> None:
-        self.leaf = leaf
+    __slots__ = ("array", "known", "leaf", "offered", "passes", "round", "usual")
+
+    def __init__(self, known: ref[Any]) -> None:
+        self.known = known
+        self.leaf: Any = None
         self.array: ShardedArray | None = None  # the one that is waiting for its reduction
         self.passes = 0
         self.usual: int | None = None
+        self.round = 0  # in which it was read last
+        self.offered = False  # reduced before anybody had ever asked for it
+
+    def forget(self) -> None:
+        self.array = self.leaf = None
 
 
 class GradientReducer:
@@ -104,14 +115,16 @@ class GradientReducer:
         self._sent = 0  # bytes started in this backward pass
         self._limit = _SMALLEST
         self._armed = False
+        self._round = 0  # reads of the same gradients
+        self.sameness = Sameness(mesh)
 
     def landed(self, array: ShardedArray, leaf: Any) -> None:
         """A backward pass has added to the gradient of ``leaf``, which is ``array`` now."""
         habit = self._habits.get(id(leaf))
-        if habit is None or habit.leaf is not leaf:
-            habit = self._habits[id(leaf)] = _Habit(leaf)
+        if habit is None or habit.known() is not leaf:
+            habit = self._habits[id(leaf)] = _Habit(ref(leaf, self._gone(id(leaf))))
         habit.passes = habit.passes + 1 if habit.array is array else 1
-        habit.array = array
+        habit.array, habit.leaf = array, leaf
         array.habit = habit
         if habit.passes != habit.usual:
             return
@@ -125,6 +138,14 @@ class GradientReducer:
         if self._queued >= self._limit:
             self._send()
 
+    def _gone(self, key: int) -> Callable[[Any], None]:
+        def forget(dead: Any) -> None:
+            habit = self._habits.get(key)
+            if habit is not None and habit.known is dead:
+                del self._habits[key]
+
+        return forget
+
     def read(self, array: ShardedArray) -> Any:
         """The complete gradient; what else waits to be read starts on its way, too."""
         habit: _Habit | None = array.habit
@@ -132,21 +153,35 @@ class GradientReducer:
             return array.whole()
         if array.pending is None:
             self._send_waiting(habit)
-        habit.usual, habit.passes, habit.array = habit.passes, 0, None
+        if habit.round == self._round:  # the next time around
+            self._round += 1
+            if self.mesh.implicit:
+                waiting = [h.leaf for h in self._habits.values() if h.array is not None]
+                self.sameness.gradients_read(waiting)
+        habit.round, habit.offered = self._round, False
+        habit.usual, habit.passes = habit.passes, 0
+        habit.forget()
         array.habit = None
         return array.pending.wait()
 
     def _send_waiting(self, wanted: _Habit) -> None:
-        """Start what is likely to be read along with ``wanted``."""
+        """Start what is likely to be read along with ``wanted``.
+
+        A gradient that nobody has ever read is sent along once.
+        """
+        self._armed = False  # also after a backward pass that has failed
+        self._send()
         for habit in list(self._habits.values()):
             array = habit.array
             if array is None or array.pending is not None or not array.layout.partial:
                 continue
             held = habit.leaf._grad
             if held is None or held._array is not array:
-                habit.array = None
+                habit.forget()
                 continue
-            if habit is wanted or habit.usual in (None, habit.passes):
+            unknown = habit.usual is None and not habit.offered
+            if habit is wanted or unknown or habit.usual == habit.passes:
+                habit.offered = True
                 if self._queue and self._queue[0].dtype != array.dtype:
                     self._send()
                 self._queue.append(array)

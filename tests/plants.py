@@ -37,7 +37,7 @@ def wrong_fingerprint() -> None:
     """Fingerprints leave out what the operation is."""
     original = fingerprint.encode
 
-    def blind(signature: Any, sequence: int) -> bytes:
+    def blind(signature: Any, sequence: int, site: str = "") -> bytes:
         return original(signature._replace(op="any", dtype="any", shape=()), sequence)
 
     fingerprint.encode = blind

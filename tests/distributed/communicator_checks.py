@@ -433,8 +433,8 @@ class CommunicatorChecks:
             liars.discard(threading.get_ident())
             comm.all_reduce(array)
 
-        def lying(signature: Any, sequence: int) -> bytes:
-            record = honest(signature, sequence)
+        def lying(signature: Any, sequence: int, site: str = "") -> bytes:
+            record = honest(signature, sequence, site)
             if threading.get_ident() in liars:
                 return record[:-1] + bytes([record[-1] ^ 1])
             return record

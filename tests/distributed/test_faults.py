@@ -14,7 +14,10 @@ import pytest
 Run = Callable[..., tuple[int, str]]
 
 # pytest's own ranks must not start jobs inside a job
-pytestmark = pytest.mark.skipif("OMPI_COMM_WORLD_SIZE" in os.environ, reason="starts mpirun itself")
+pytestmark = [
+    pytest.mark.job,
+    pytest.mark.skipif("OMPI_COMM_WORLD_SIZE" in os.environ, reason="starts mpirun itself"),
+]
 
 HEAD = """
 import sys, time

@@ -13,6 +13,8 @@ import pytest
 
 from isograd.launch.mpi import find_mpi
 
+pytestmark = pytest.mark.job
+
 try:
     find_mpi(os.environ)
 except FileNotFoundError:

@@ -28,6 +28,8 @@ try:
 except FileNotFoundError:
     pytest.skip("no mpirun here", allow_module_level=True)
 
+pytestmark = pytest.mark.job
+
 HERE = Path(__file__).parent
 GOLDEN = json.loads((HERE.parent / "golden" / "scripts.json").read_text())
 SCRIPTS = ["mnist_cnn", "vae", "dcgan", "char_rnn", "word_lm", "transformer", "resnet",

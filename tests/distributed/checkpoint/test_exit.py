@@ -16,7 +16,10 @@ import pytest
 import isograd.distributed.checkpoint as dcp
 
 # pytest's own ranks must not start jobs inside a job
-pytestmark = pytest.mark.skipif("OMPI_COMM_WORLD_SIZE" in os.environ, reason="starts jobs itself")
+pytestmark = [
+    pytest.mark.job,
+    pytest.mark.skipif("OMPI_COMM_WORLD_SIZE" in os.environ, reason="starts jobs itself"),
+]
 
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = """

@@ -26,7 +26,10 @@ PROGRAM = Path(kill_program.__file__)
 KILLS = int(os.environ.get("ISOGRAD_KILLS", "50"))
 
 # pytest's own ranks must not start jobs inside a job
-pytestmark = pytest.mark.skipif("OMPI_COMM_WORLD_SIZE" in os.environ, reason="starts jobs itself")
+pytestmark = [
+    pytest.mark.job,
+    pytest.mark.skipif("OMPI_COMM_WORLD_SIZE" in os.environ, reason="starts jobs itself"),
+]
 
 
 def environment() -> dict[str, str]:

@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 
 # pytest's own ranks must not start jobs inside a job
-pytestmark = pytest.mark.skipif("OMPI_COMM_WORLD_SIZE" in os.environ, reason="starts jobs itself")
+pytestmark = [
+    pytest.mark.job,
+    pytest.mark.skipif("OMPI_COMM_WORLD_SIZE" in os.environ, reason="starts jobs itself"),
+]
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = """

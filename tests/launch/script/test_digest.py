@@ -6,10 +6,14 @@ Run: python -m pytest tests/launch/script/test_digest.py
 import gc
 import re
 
+import pytest
+
 import isograd as torch
 from isograd import nn
 from isograd.launch.script.digest import Digest, hash_tensors
 from isograd.launch.script.patches import Patches
+
+pytestmark = pytest.mark.job
 
 TEXT = """
 import torch
@@ -33,7 +37,8 @@ main()
 
 def digest_of(err):
     found = re.findall(
-        r"^isograd: digest ([0-9a-f]{64}) \(weights [0-9a-f]{16} of (\d+) tensors, text [0-9a-f]{16} of (\d+) lines\)$",
+        r"^isograd: digest ([0-9a-f]{64}) \(weights [0-9a-f]{16} of (\d+) tensors, "
+        r"text [0-9a-f]{16} of (\d+) lines\)$",
         err,
         re.MULTILINE,
     )

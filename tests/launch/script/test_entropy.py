@@ -3,7 +3,11 @@
 Run: python -m pytest tests/launch/script/test_entropy.py
 """
 
+import pytest
+
 import isograd as torch
+
+pytestmark = pytest.mark.job
 
 TEXT = """
 import random, time, uuid

@@ -5,8 +5,12 @@ Reference: one process. Run: python -m pytest tests/launch/script/test_opening.p
 
 import re
 
+import pytest
+
 from isograd.launch.script.opening import shared_open
 from isograd.launch.script.paths import Names
+
+pytestmark = pytest.mark.job
 
 
 def test_what_is_written_can_be_read_on_all_ranks(both, tmp_path):

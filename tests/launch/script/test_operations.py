@@ -3,6 +3,10 @@
 Reference: one process. Run: python -m pytest tests/launch/script/test_operations.py
 """
 
+import pytest
+
+pytestmark = pytest.mark.job
+
 
 def test_one_process_and_two_ranks_see_the_same(both, launch, script, tmp_path):
     text = """

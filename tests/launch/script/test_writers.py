@@ -5,6 +5,8 @@ Run: python -m pytest tests/launch/script/test_writers.py
 
 import pytest
 
+pytestmark = pytest.mark.job
+
 
 def test_tensors_and_arrays(both, tmp_path):
     text = """

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 __all__ = [
-    "Cut", "Cuts", "Localize", "Place", "Seen", "along", "batch", "elementwise", "linear",
+    "Cut", "Cuts", "Localize", "Place", "Seen", "along", "batch", "elementwise", "groups", "linear",
     "local_shape", "reduction", "reshaped",
 ]  # fmt: skip
 
@@ -229,7 +229,7 @@ def local_shape(name: str, at: int, source: int = 0, dim: int | None = None,
 def reshaped(params: Any, x: Shape) -> Iterable[Cut]:
     """Of a reshape: the leading dimension of each group that is merged or split may be cut."""
     new: Shape = tuple(params["shape"])
-    for start, stop, first, last in _groups(x, new):
+    for start, stop, first, last in groups(x, new):
         # x[start:stop] and new[first:last] hold the same elements in the same order
         a = next((d for d in range(start, stop) if x[d] != 1), start)
         b = next((d for d in range(first, last) if new[d] != 1), first)
@@ -245,7 +245,7 @@ def reshaped(params: Any, x: Shape) -> Iterable[Cut]:
     yield Cut(("sum",), ("sum",))
 
 
-def _groups(x: Shape, new: Shape) -> Iterable[tuple[int, int, int, int]]:
+def groups(x: Shape, new: Shape) -> Iterable[tuple[int, int, int, int]]:
     """Runs of dimensions of two shapes that have equal products, as short as can be."""
     if 0 in x:
         if x == new:

@@ -8,17 +8,19 @@ gathered is used until the tensor is written to, then gathered anew.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from isograd.autograd.recorder import view_scatter
 from isograd.distributed.tensor import sharded
 from isograd.tensor.backends import backend_of
 from isograd.tensor.core import Tensor, wrap
+from isograd.tensor.cuts import groups
 from isograd.tensor.door import apply, execute, link_view, mode
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.spread import SpreadArray, whole
 
-__all__ = ["FarArray", "far_view", "run_on_far"]
+__all__ = ["FarArray", "far_view", "is_view", "run_on_far"]
 
 
 class FarArray(SpreadArray):
@@ -132,11 +134,21 @@ class FarArray(SpreadArray):
 
 def far_view(out: Tensor, source: Tensor, primitive: Primitive, params: dict[str, Any]) -> None:
     """Make ``out``, gathered from ``source``, the view that it stands for."""
-    if primitive.name == "reshape" and not source._array.flags.c_contiguous:
-        return  # a copy for everybody
     link_view(out, source, primitive, params, known=True)
     root: Any = out._base
     out._array = FarArray(root, out._view_chain, out._array)
+
+
+def is_view(source: Any, primitive: Primitive, params: dict[str, Any]) -> bool:
+    """Whether the whole's result would be a view: dimensions that a reshape merges lie in order."""
+    if primitive.name != "reshape":
+        return True
+    shape, strides = source.shape, source.strides
+    for start, stop, _, _ in groups(tuple(shape), tuple(params["shape"])):
+        dims = [d for d in range(start, stop) if shape[d] != 1]
+        if any(strides[a] != strides[b] * shape[b] for a, b in pairwise(dims)):
+            return False
+    return True
 
 
 def run_on_far(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
@@ -153,6 +165,11 @@ def run_on_far(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, 
     if primitive.outputs != 1:
         return made
     out = wrap(getattr(made._array, "_value", made._array))
-    if primitive.view and isinstance(inputs[0]._array, FarArray):
-        far_view(out, inputs[0], primitive, params)
+    source = inputs[0]
+    if (
+        primitive.view
+        and isinstance(source._array, FarArray)
+        and is_view(source._array, primitive, params)
+    ):
+        far_view(out, source, primitive, params)
     return out

@@ -16,7 +16,7 @@ from typing import Any
 
 from isograd.autograd.engine import in_backward
 from isograd.distributed.tensor import sharded
-from isograd.distributed.tensor.far import FarArray, far_view, run_on_far
+from isograd.distributed.tensor.far import FarArray, far_view, is_view, run_on_far
 from isograd.distributed.tensor.plan import Plan
 from isograd.distributed.tensor.sharded import ShardedArray
 from isograd.tensor.core import Tensor, wrap
@@ -64,7 +64,11 @@ def run(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -
 def _linked(made: Tensor, source: Tensor, primitive: Primitive, params: dict[str, Any]) -> None:
     """Tie a view to its source, by the pieces' memory or from afar."""
     if made._base is None:
-        if looks_into_pieces(made._array, source._array):
+        near = looks_into_pieces(made._array, source._array)
+        if not is_view(source._array, primitive, params):
+            made._array = made._array.copy() if near else made._array
+            return
+        if near:
             link_view(made, source, primitive, params, known=True)
         else:
             far_view(made, source, primitive, params)
@@ -101,7 +105,7 @@ def _compose(
     return tuple([_fresh(m) for m in made]) if isinstance(made, tuple) else _fresh(made)
 
 
-def _fresh(made: Tensor) -> Tensor:
+def _fresh(made: Tensor | None) -> Tensor | None:
     """A result that is no view of the tensors it was composed of."""
     return made if made is None or made._base is None else wrap(_seen_now(made._array))
 

@@ -140,7 +140,11 @@ class Plan:
         if all(cut.empties for cut in self.groups):
             return [False] * self.mesh.count
         places = [self._place(k)[0] for k in range(self.mesh.count)]
-        return [any(self._is_empty(cut, shapes) for cut in self.groups) for shapes in places]
+        return [bool(self._gone(shapes)) for shapes in places]
+
+    def _gone(self, shapes: Sequence[tuple[int, ...]]) -> list[Cut]:
+        """The cuts of which parts of these shapes have nothing, where the forward minds."""
+        return [c for c in self.groups if not c.empties and self._is_empty(c, shapes)]
 
     def _is_empty(self, cut: Cut, shapes: Sequence[tuple[int, ...]]) -> bool:
         """Whether parts of these shapes have no elements along the cut's dimensions."""
@@ -216,14 +220,14 @@ class Plan:
     ) -> list[Any]:
         """Results for a part without elements: those of one made up element, emptied."""
         shapes, place = self._place(k)
-        gone = [cut for cut in self.groups if self._is_empty(cut, shapes)]
+        gone = self._gone(shapes)
         full = []
         for i, a in enumerate(arguments):
             if self.targets[i] is None:
                 full.append(a)
                 continue
             shape = list(shapes[i])
-            for cut in self.groups:
+            for cut in gone:
                 d = cut.ins[i]
                 if isinstance(d, int) and shape[d] == 0:
                     shape[d] = cut.per * cut.width(i)

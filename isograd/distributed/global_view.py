@@ -31,6 +31,7 @@ from isograd.distributed.tensor.sharded import ShardedArray
 from isograd.nn.module_hooks import around_calls
 from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.door import mode
+from isograd.tensor.threads import fix_num_threads
 
 __all__ = ["WorldView", "current", "start", "start_in", "stop"]
 
@@ -153,6 +154,11 @@ def start(shards: int | None = None) -> WorldView:
         raise RuntimeError("global_view.start: there is a global view already")
     group = world_group(None, default_timeout(), "view")
     view = _over(group, shards)
+    if view.promised:
+        fix_num_threads(
+            "with --shards matrix products use one thread, because sums over several threads have "
+            "other bits; use more ranks instead"
+        )
     _process[0] = view
     _watch()
     return view
@@ -192,6 +198,7 @@ def stop() -> None:
         _thread.view = None
     else:
         _process[0] = None
+        fix_num_threads(None)
         around_calls.clear()
         view.group.communicator.close()
 

@@ -7,13 +7,14 @@ computes on the CPU here runs in one thread.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["get_num_interop_threads", "get_num_threads", "set_num_interop_threads",
-           "set_num_threads"]  # fmt: skip
+__all__ = ["fix_num_threads", "get_num_interop_threads", "get_num_threads",
+           "set_num_interop_threads", "set_num_threads"]  # fmt: skip
 
 # Part of the library's file name -> functions that read and set its number of threads.
 _LIBRARIES = {
@@ -27,6 +28,7 @@ _LIBRARIES = {
     "blis": ("bli_thread_get_num_threads", "bli_thread_set_num_threads"),
 }  # fmt: skip
 _interop = [1]
+_fixed: list[str] = []  # why the number of threads must stay
 
 
 def get_num_threads() -> int:
@@ -38,11 +40,17 @@ def get_num_threads() -> int:
 def set_num_threads(num: int) -> None:
     """Set the number of threads that matrix products on the CPU use.
 
+    Under ``isograd run --shards`` it stays at 1, and a warning says so.
+
     Raises:
         TypeError, ValueError: if it is no positive int.
         RuntimeError: if NumPy's BLAS is one whose threads cannot be set while it runs.
     """
     _check("set_num_threads", num)
+    if _fixed:
+        if num != 1:
+            warnings.warn(f"set_num_threads({num}) is ignored: {_fixed[0]}", stacklevel=2)
+        return
     found = _blas()
     if found is None:
         raise RuntimeError(
@@ -50,6 +58,19 @@ def set_num_threads(num: int) -> None:
             "here; set OMP_NUM_THREADS before starting Python"
         )
     found[1](num)
+
+
+def fix_num_threads(reason: str | None) -> None:
+    """One thread from now on, whatever `set_num_threads` is told; None lifts that.
+
+    Args:
+        reason: what the warning says.
+    """
+    _fixed.clear()
+    if reason is not None:
+        if _blas() is not None:
+            set_num_threads(1)
+        _fixed.append(reason)
 
 
 def get_num_interop_threads() -> int:

@@ -57,3 +57,16 @@ def test_interop_threads_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "_interop", [1])
     torch.set_num_interop_threads(4)
     assert torch.get_num_interop_threads() == 4
+
+
+def test_a_fixed_number_stays() -> None:
+    threads.fix_num_threads("the reason")
+    try:
+        with pytest.warns(UserWarning, match=r"set_num_threads\(2\) is ignored: the reason"):
+            torch.set_num_threads(2)
+        torch.set_num_threads(1)
+        assert torch.get_num_threads() == 1
+    finally:
+        threads.fix_num_threads(None)
+    torch.set_num_threads(2)
+    assert torch.get_num_threads() == 2

@@ -160,8 +160,13 @@ def _run_spread(
     params: dict[str, Any],
     wants: bool,
 ) -> Any:
-    """Leave the operation to those who know where the pieces are; record it as any other."""
+    """Leave the operation to those who know where the pieces are; record it as any other.
+
+    One that has a history already was recorded as the operations that it was made of.
+    """
     out = spread.apply(primitive, inputs, params)
+    if primitive.outputs == 1 and out._node is not None:
+        return out
     if wants and mode.grad and not primitive.nondifferentiable:
         _recorder[0].record(primitive, inputs, params, out)
     return out

@@ -5,6 +5,7 @@ from isograd.distributed.tensor import (  # they register themselves
     compositions,
     fitting,
     gradients,
+    picking,
     selections,
     statistics,
 )

@@ -34,17 +34,23 @@ _plans: dict[Any, Any] = {}
 
 Composed = Callable[..., Any]
 COMPOSED: dict[str, Composed] = {}
+_RECORDS: set[str] = set()  # those recorded as what they are made of
 
 
-def composed(*names: str) -> Callable[[Composed], Composed]:
+def composed(*names: str, records: bool = False) -> Callable[[Composed], Composed]:
     """Register how operations on pieces are made of others: ``fn(primitive, inputs, params)``.
 
     It runs without recording, and returns NotImplemented to leave the operation to its cuts.
+
+    Args:
+        records: it is recorded as what it is made of, where a gradient is wanted.
     """
 
     def register(fn: Composed) -> Composed:
         for name in names:
             COMPOSED[name] = fn
+        if records:
+            _RECORDS.update(names)
         return fn
 
     return register
@@ -95,7 +101,8 @@ def _run(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) 
 def _compose(
     special: Composed, primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]
 ) -> Any:
-    before, mode.grad = mode.grad, False
+    before = mode.grad
+    mode.grad = before and primitive.name in _RECORDS
     try:
         made = special(primitive, inputs, params)
     finally:

@@ -12,6 +12,7 @@ from typing import Any
 from isograd.distributed.tensor import moves
 from isograd.distributed.tensor.layout import Layout
 from isograd.distributed.tensor.partitioner import composed
+from isograd.distributed.tensor.picking import put_rows
 from isograd.distributed.tensor.placement import Placement, Replicate, Shard
 from isograd.distributed.tensor.plan import counts_of
 from isograd.distributed.tensor.sharded import ShardedArray
@@ -245,7 +246,9 @@ def _mask_put(primitive: Primitive, inputs: tuple[Any, ...], params: Params) -> 
     mask = _cut_mask(tuple(indices))
     at = params["dims"][0]
     rank = x.ndim - (0 if mask is None else mask.ndim) + 1
-    if mask is None or values.ndim != rank or values.shape[at] == 1:
+    if mask is None:
+        return put_rows(primitive, inputs, params)
+    if values.ndim != rank or values.shape[at] == 1:
         return NotImplemented
     ((_, lengths),) = mask.layout.lengths
     placements = tuple(Shard(at) if isinstance(p, Shard) else p for p in mask.layout.placements)

@@ -5,6 +5,8 @@ calls are checked against the other ranks' before data moves, and a rank that do
 with the line where it stands.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from isograd.distributed.backend_names import (
     get_default_backend_for_device as get_default_backend_for_device,
 )
@@ -186,11 +188,16 @@ from isograd.distributed.world import (
     detect_world as detect_world,
 )
 
+if TYPE_CHECKING:
+    from isograd.distributed.device_mesh import DeviceMesh as DeviceMesh
+    from isograd.distributed.device_mesh import init_device_mesh as init_device_mesh
+
 __all__ = [
     "CollectiveAbortedError",
     "CollectiveMismatchError",
     "CollectiveTimeoutError",
     "Communicator",
+    "DeviceMesh",
     "DistBackendError",
     "DistError",
     "GroupMember",
@@ -225,6 +232,7 @@ __all__ = [
     "get_rank",
     "get_world_size",
     "group",
+    "init_device_mesh",
     "init_process_group",
     "irecv",
     "is_available",
@@ -248,3 +256,11 @@ __all__ = [
     "send",
     "send_object_list",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("DeviceMesh", "init_device_mesh"):  # with them come tensors in pieces
+        from isograd.distributed import device_mesh
+
+        return getattr(device_mesh, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

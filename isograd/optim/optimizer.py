@@ -24,6 +24,7 @@ from isograd.optim.state import load_state, pack_state
 from isograd.tensor.backends import backend_of
 from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.dtypes import float32, float64, get_default_dtype
+from isograd.tensor.spread import SpreadArray
 
 __all__ = [
     "Optimizer",
@@ -167,6 +168,10 @@ class Optimizer:
                     continue
                 if set_to_none:
                     p.grad = None
+                    continue
+                if isinstance(p._grad._array, SpreadArray) and p._grad.grad_fn is None:
+                    p._grad._array.fill(0)  # nobody has to know what it was
+                    p._grad._bump()
                     continue
                 grad = p.grad
                 if grad.grad_fn is not None:

@@ -55,6 +55,10 @@ class SpreadArray(ABC):
         """An array cut as this one with every element ``value``."""
 
     @abstractmethod
+    def fill(self, value: Any) -> None:
+        """Set every element, without looking at what they were."""
+
+    @abstractmethod
     def settled(self, leaf: Any) -> Any:
         """This array as the gradient of a leaf that holds the array ``leaf``."""
 

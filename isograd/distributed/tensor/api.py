@@ -12,7 +12,7 @@ from typing import Any
 
 from isograd.distributed.tensor import moves
 from isograd.distributed.tensor.layout import Layout, layout_of
-from isograd.distributed.tensor.mesh import DeviceMesh
+from isograd.distributed.tensor.mesh import DeviceMesh, mesh_or_entered
 from isograd.distributed.tensor.partitioner import composed
 from isograd.distributed.tensor.placement import Placement, Shard
 from isograd.distributed.tensor.sharded import ShardedArray
@@ -44,32 +44,45 @@ class DTensor(Tensor, metaclass=_InPieces):
     @staticmethod
     def from_local(
         local_tensor: Tensor,
-        device_mesh: DeviceMesh,
+        device_mesh: DeviceMesh | None = None,
         placements: Sequence[Placement] | None = None,
         *,
         run_check: bool = False,
         shape: Sequence[int] | None = None,
         stride: Any = None,
+        grad_placements: Sequence[Placement] | None = None,
     ) -> Tensor:
         """The DTensor whose local part on this process is ``local_tensor``.
 
         Args:
+            device_mesh: without, that of the ``with mesh:`` around the call; likewise below.
             placements: one per mesh dimension; Replicate without.
             run_check: compare what must agree between the processes.
             shape: the global shape; without, the parts' lengths are exchanged.
             stride: accepted for torch's sake; strides follow from the pieces.
+            grad_placements: how the gradient is placed before each process takes its part.
 
         Raises:
             RuntimeError: where this process owns several positions, or shapes do not agree.
         """
-        if device_mesh.count != 1 and device_mesh.positions != 1:
+        mesh = mesh_or_entered("DTensor.from_local", device_mesh)
+        if mesh.count != 1 and mesh.positions != 1:
             raise RuntimeError(
-                f"DTensor.from_local: this process owns {device_mesh.count} positions of the mesh; "
+                f"DTensor.from_local: this process owns {mesh.count} positions of the mesh; "
                 "use distribute_tensor, or as many positions as processes"
             )
-        local = layout_of("DTensor.from_local", device_mesh, local_tensor.shape, placements)
+        local = layout_of("DTensor.from_local", mesh, local_tensor.shape, placements)
         target = _grown(local, tuple(local_tensor.shape), shape, run_check)
-        return apply(_from_local, local_tensor, layout=target)
+        back = _gradient_layout("DTensor.from_local", target, grad_placements)
+        return apply(_from_local, local_tensor, layout=target, back=back)
+
+
+def _gradient_layout(name: str, layout: Layout, placements: Sequence[Placement] | None) -> Layout:
+    """How the gradient of a tensor of this layout is placed."""
+    if placements is None:
+        return layout
+    given = layout_of(name, layout.mesh, layout.shape, placements)
+    return layout.with_placements(given.placements)
 
 
 def _grown(
@@ -120,14 +133,14 @@ def _local(array: Any) -> Any:
 
 _to_local: Primitive = Primitive(
     "to_local",
-    lambda xp, x, *, layout: _local(x),
-    vjp={"x": lambda g, layout: apply(_from_local, g, layout=layout)},
+    lambda xp, x, *, layout, back: _local(x),
+    vjp={"x": lambda g, layout, back: apply(_from_local, g, layout=back, back=layout)},
     doc="The part of a tensor that this process owns.",
 )
 _from_local: Primitive = Primitive(
     "from_local",
-    lambda xp, x, *, layout: _from_part(x, layout),
-    vjp={"x": lambda g, layout: _part_of(g, layout)},
+    lambda xp, x, *, layout, back: _from_part(x, layout),
+    vjp={"x": lambda g, layout, back: _part_of(g, layout, back)},
     doc="The tensor of which every process gives its part.",
 )
 _redistribute: Primitive = Primitive(
@@ -164,10 +177,9 @@ def _from_part(x: Any, layout: Layout) -> Any:
     )
 
 
-def _part_of(g: Tensor, layout: Layout) -> Tensor:
-    if isinstance(g._array, ShardedArray):
-        g = wrap(moves.placed(g._array, moves.without_partial(layout)))
-    return apply(_to_local, g, layout=layout)
+def _part_of(g: Tensor, layout: Layout, back: Layout) -> Tensor:
+    """This process's part of a gradient; a part of a sum has the gradient of the sum."""
+    return apply(_to_local, _place(g, moves.without_partial(back)), layout=back, back=layout)
 
 
 def _back(g: Tensor, before: Layout) -> Tensor:
@@ -204,18 +216,30 @@ def _redistribute_method(
     return _place(self, layout_of("redistribute", mesh, self.shape, placements))
 
 
-def _full_tensor(self: Tensor, *, grad_placements: Any = None) -> Tensor:
-    """All of it as a plain tensor, on every process."""
+def _full_tensor(self: Tensor, *, grad_placements: Sequence[Placement] | None = None) -> Tensor:
+    """All of it as a plain tensor, on every process.
+
+    Args:
+        grad_placements: how the processes' gradients make up the whole one: ``Partial()`` if they
+            add up to it. Without, every process is taken to have all of it.
+    """
     if not isinstance(_held(self), ShardedArray):
         return self
-    return _to_local_method(_place(self, moves.replicated(_held(self).layout)))
+    whole = _place(self, moves.replicated(_held(self).layout))
+    return _to_local_method(whole, grad_placements=grad_placements)
 
 
-def _to_local_method(self: Tensor, *, grad_placements: Any = None) -> Tensor:
-    """This process's part, as a plain tensor."""
+def _to_local_method(self: Tensor, *, grad_placements: Sequence[Placement] | None = None) -> Tensor:
+    """This process's part, as a plain tensor.
+
+    Args:
+        grad_placements: how the parts' gradients make up the whole one; without, as the parts do.
+    """
     if not isinstance(_held(self), ShardedArray):
         return self
-    return apply(_to_local, self, layout=_held(self).layout)
+    layout = _held(self).layout
+    back = _gradient_layout("to_local", layout, grad_placements)
+    return apply(_to_local, self, layout=layout, back=back)
 
 
 def _layout_part(name: str) -> Any:
@@ -243,75 +267,79 @@ _install(Tensor)
 
 def distribute_tensor(
     tensor: Tensor,
-    device_mesh: DeviceMesh,
+    device_mesh: DeviceMesh | None = None,
     placements: Sequence[Placement] | None = None,
     *,
-    src_data_rank: int | None = None,
+    src_data_rank: int | None = 0,
 ) -> Tensor:
-    """Place a tensor that every process holds whole, with equal values, on a mesh.
+    """Place a tensor that every process holds whole on a mesh.
 
     Args:
-        tensor: shape, dtype and values agree on all processes.
+        tensor: shape and dtype agree on all processes.
         placements: one per mesh dimension; Replicate without. A dimension is cut into parts whose
             lengths differ by at most one.
-        src_data_rank: a rank whose values everybody takes first (a broadcast).
+        src_data_rank: the rank whose values everybody takes first, by a broadcast. None: they are
+            equal everywhere, which a tensor with a history must be in any case.
 
     Raises:
         ValueError, IndexError, TypeError: for placements that do not fit.
     """
+    device_mesh = mesh_or_entered("distribute_tensor", device_mesh)
     layout = layout_of("distribute_tensor", device_mesh, tensor.shape, placements)
     if isinstance(_held(tensor), ShardedArray):
         return _place(tensor, layout)
+    if tensor._node is not None:
+        return _place(tensor, layout)
+    values = _held(tensor)
     comm = device_mesh.communicator
     if src_data_rank is not None and comm is not None:
-        values = tensor._array.copy()
+        values = values.copy()
         comm.broadcast(values, src_data_rank)
-        tensor = wrap(values)
-    leaf = tensor._node is None and tensor._requires_grad
-    made = wrap(moves.placed(tensor._array, layout)) if leaf else _place(tensor, layout)
-    if leaf:
-        made._array = made._array.copy()
-        made._requires_grad = True
+    made = wrap(_moved(values, layout))
+    made._requires_grad = tensor._requires_grad
     return made
 
 
 def distribute_module(
     module: Any,
-    device_mesh: DeviceMesh,
+    device_mesh: DeviceMesh | None = None,
     partition_fn: Callable[[str, Any, DeviceMesh], None] | None = None,
     input_fn: Callable[..., Any] | None = None,
     output_fn: Callable[..., Any] | None = None,
 ) -> Any:
-    """Place a module's parameters and buffers on a mesh, in place.
+    """Place a module's parameters and buffers on a mesh, in place; returns the module.
 
     Args:
         partition_fn: ``(name, module, mesh)`` places the parameters of one submodule; what it
-            leaves plain is replicated.
+            leaves plain is replicated, with the values of rank 0.
         input_fn, output_fn: ``(module, inputs, mesh)`` before and ``(module, outputs, mesh)``
             after the module's forward.
     """
+    mesh = mesh_or_entered("distribute_module", device_mesh)
     for name, sub in module.named_modules():
         if partition_fn is not None:
-            partition_fn(name, sub, device_mesh)
+            partition_fn(name, sub, mesh)
         for store in (sub._parameters, sub._buffers):
             for t in store.values():
                 if t is not None and not isinstance(t._array, ShardedArray):
-                    t._array = moves.placed(
-                        t._array, layout_of("distribute_module", device_mesh, t.shape, None)
-                    ).copy()
+                    t._array = distribute_tensor(t.detach(), mesh)._array
     if input_fn is not None:
-        module.register_forward_pre_hook(lambda m, inputs: input_fn(m, inputs, device_mesh))
+        module.register_forward_pre_hook(lambda m, inputs: input_fn(m, inputs, mesh))
     if output_fn is not None:
-        module.register_forward_hook(lambda m, _, out: output_fn(m, out, device_mesh))
+        module.register_forward_hook(lambda m, _, out: output_fn(m, out, mesh))
     return module
 
 
 def _maker(name: str) -> Any:
-    def function(*size: Any, device_mesh: DeviceMesh, placements: Any = None, **kw: Any) -> Tensor:
+    drawn = name.startswith("rand")
+
+    def function(
+        *size: Any, device_mesh: DeviceMesh | None = None, placements: Any = None, **kw: Any
+    ) -> Tensor:
         from isograd.tensor import creation, random  # names that this module redefines
 
-        make = getattr(random if name.startswith("rand") else creation, name)
-        return distribute_tensor(make(*size, **kw), device_mesh, placements)
+        made = getattr(random if drawn else creation, name)(*size, **kw)
+        return distribute_tensor(made, device_mesh, placements, src_data_rank=0 if drawn else None)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"`isograd.{name}`, placed: every process draws or fills the whole first."

@@ -162,7 +162,7 @@ class GradientReducer:
         habit.usual, habit.passes = habit.passes, 0
         habit.forget()
         array.habit = None
-        return array.pending.wait()
+        return array.whole() if array.pending is None else array.pending.wait()
 
     def _send_waiting(self, wanted: _Habit) -> None:
         """Start what is likely to be read along with ``wanted``.

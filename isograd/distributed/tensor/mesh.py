@@ -8,8 +8,8 @@ program computes the same parts, whatever the number of processes.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Sequence
-from itertools import count
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,30 @@ import numpy as np
 from isograd.data.view import shares
 from isograd.distributed.communicator import Communicator
 from isograd.distributed.group import ProcessGroup, default_group
+from isograd.tensor.core import Tensor, wrap
 
-__all__ = ["DeviceMesh", "init_device_mesh"]
+__all__ = ["DeviceMesh", "init_device_mesh", "mesh_or_entered"]
 
-_numbers = count()
+
+class _Entered(threading.local):
+    """The meshes of the ``with`` blocks that a thread is in."""
+
+    def __init__(self) -> None:
+        self.meshes: list[DeviceMesh] = []
+
+
+_entered = _Entered()
+
+
+def mesh_or_entered(name: str, mesh: DeviceMesh | None) -> DeviceMesh:
+    """The mesh given, or else that of the innermost ``with mesh:``.
+
+    Raises:
+        RuntimeError: if there is neither.
+    """
+    if mesh is None and not _entered.meshes:
+        raise RuntimeError(f"{name}: expected a device_mesh, or a call within `with mesh:`")
+    return _entered.meshes[-1] if mesh is None else mesh
 
 
 class DeviceMesh:
@@ -77,8 +97,7 @@ class DeviceMesh:
         self.runs = shares(self.positions, processes)  # positions per process
         self.first = sum(self.runs[:rank])
         self.count = self.runs[rank]
-        self.number = next(_numbers)  # orders meshes; the same on all ranks
-        self._groups: dict[int, ProcessGroup | None] = {}
+        self._groups: dict[tuple[int, ...], ProcessGroup] = {}
         self.reducer: Any = None  # of replicated parameters' gradients (see `gradients`)
 
     @property
@@ -97,19 +116,24 @@ class DeviceMesh:
         return len(self.shape)
 
     @property
-    def mesh(self) -> Any:
-        """The positions as an array of `shape`."""
+    def mesh(self) -> Tensor:
+        """The positions as a tensor of `shape`."""
+        return wrap(self._grid())
+
+    def _grid(self) -> Any:
         return np.arange(self.positions).reshape(self.shape)
 
     def size(self, mesh_dim: int | None = None) -> int:
         """Number of positions, or the length of a mesh dimension."""
-        return self.positions if mesh_dim is None else self.shape[mesh_dim]
+        return self.positions if mesh_dim is None else self.shape[self.dim_of(mesh_dim)]
 
     def dim_of(self, name: int | str | None) -> int:
         """The number of a mesh dimension given by name or number.
 
         Raises:
             KeyError: for an unknown name.
+            IndexError: for a number out of range.
+            RuntimeError: for None, where there are several dimensions.
         """
         if name is None:
             if self.ndim != 1:
@@ -118,6 +142,10 @@ class DeviceMesh:
                 )
             return 0
         if isinstance(name, int):
+            if not -self.ndim <= name < self.ndim:
+                raise IndexError(
+                    f"DeviceMesh: there is no dimension {name} of a mesh of shape {self.shape}"
+                )
             return name % self.ndim
         if name not in (self.mesh_dim_names or ()):
             raise KeyError(
@@ -129,9 +157,9 @@ class DeviceMesh:
         """Where a position stands along each mesh dimension."""
         return tuple(int(c) for c in np.unravel_index(position, self.shape))
 
-    def get_coordinate(self) -> list[int] | None:
+    def get_coordinate(self) -> tuple[int, ...]:
         """Coordinates of this process's first position."""
-        return list(self.coordinates(self.first))
+        return self.coordinates(self.first)
 
     def get_local_rank(self, mesh_dim: int | str | None = None) -> int:
         """Coordinate of this process's first position along a mesh dimension."""
@@ -145,46 +173,88 @@ class DeviceMesh:
         """The group of the processes that differ from this one along a mesh dimension only.
 
         Raises:
-            RuntimeError: where a process owns several positions, or has no group.
+            RuntimeError: where a process of several owns several positions, or has no group.
         """
-        if self._group is None:
-            raise RuntimeError("DeviceMesh.get_group: this mesh lives in one process, without one")
-        if self.ndim == 1:
-            return self._group
         dim = self.dim_of(mesh_dim)
+        found = self._along((dim,))
+        if found is None:
+            raise RuntimeError("DeviceMesh.get_group: this mesh lives in one process, without one")
+        return found
+
+    def get_all_groups(self) -> list[ProcessGroup]:
+        """The groups along all mesh dimensions, in order."""
+        return [self.get_group(dim) for dim in range(self.ndim)]
+
+    def _along(self, dims: tuple[int, ...]) -> ProcessGroup | None:
+        """The processes that differ from this one along ``dims``; all make the call together."""
+        world = self._group
+        if world is None or len(dims) == self.ndim or world.size() == 1:
+            return world
         if self.positions != self.processes:
             raise RuntimeError(
                 f"DeviceMesh.get_group: {self.processes} processes own {self.positions} positions: "
-                "a group of processes along one mesh dimension is not defined"
+                "a group of processes along some mesh dimensions is not defined; use as many "
+                "positions as processes"
             )
-        return self._along(dim)
-
-    def _along(self, dim: int) -> ProcessGroup:
-        if dim not in self._groups:
-            world = self._group
-            if world is None:
-                raise RuntimeError("DeviceMesh.get_group: there is no group")
-            lines = np.moveaxis(self.mesh, dim, -1).reshape(-1, self.shape[dim])
-            for line in lines:  # every process takes part in every split
-                ranks = [int(p) for p in line]
-                name = f"mesh{self.number}.{dim}.{ranks[0]}"
+        if dims not in self._groups:
+            last = range(self.ndim - len(dims), self.ndim)
+            lines = np.moveaxis(self._grid(), dims, last)
+            for line in lines.reshape(-1, math.prod(self.shape[d] for d in dims)):
+                ranks = [int(p) for p in line]  # every process takes part in every split
+                name = f"mesh{list(self.shape)}.{'.'.join(map(str, dims))}.{ranks[0]}"
                 made = world.communicator.split(ranks, name)
                 if made is not None:
-                    self._groups[dim] = ProcessGroup(made, world.backend, name)
-        found = self._groups[dim]
-        if found is None:
-            raise RuntimeError(f"DeviceMesh.get_group: this process is not along dimension {dim}")
-        return found
+                    self._groups[dims] = ProcessGroup(made, world.backend, name)
+        return self._groups[dims]
 
-    def __getitem__(self, name: str) -> DeviceMesh:
-        """The mesh of one named dimension, over this process's group along it."""
-        dim = self.dim_of(name)
-        if self.ndim == 1:
+    def __getitem__(self, names: str | tuple[str, ...]) -> DeviceMesh:
+        """The mesh of some named dimensions, in their order, over this process's group there."""
+        given = (names,) if isinstance(names, str) else tuple(names)
+        dims = tuple(self.dim_of(name) for name in given)
+        if not dims or list(dims) != sorted(set(dims)):
+            raise KeyError(
+                f"DeviceMesh: expected some of the dimensions {self.mesh_dim_names} in their "
+                f"order, got {names!r}"
+            )
+        if len(dims) == self.ndim:
             return self
+        shape = tuple(self.shape[d] for d in dims)
         return DeviceMesh(
-            self.device_type, np.arange(self.shape[dim]), mesh_dim_names=(name,),
-            group=self.get_group(dim), reproducible=self.reproducible,
+            self.device_type, np.arange(math.prod(shape)).reshape(shape), mesh_dim_names=given,
+            group=self._along(dims), reproducible=self.reproducible,
         )  # fmt: skip
+
+    def __enter__(self) -> DeviceMesh:
+        """Within ``with mesh:`` functions that are given no mesh use this one."""
+        _entered.meshes.append(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        _entered.meshes.pop()
+
+    @staticmethod
+    def from_group(
+        group: ProcessGroup,
+        device_type: str,
+        mesh: Any = None,
+        *,
+        mesh_dim_names: Sequence[str] | None = None,
+    ) -> DeviceMesh:
+        """The mesh of a group's processes, one position each.
+
+        Args:
+            mesh: their numbers in row order, for a mesh of several dimensions.
+
+        Raises:
+            TypeError: for a list of groups, which is not supported.
+        """
+        if not isinstance(group, ProcessGroup):
+            raise TypeError(
+                f"DeviceMesh.from_group: expected one group, got {group!r}; make the mesh of "
+                "several dimensions with init_device_mesh, which makes their groups"
+            )
+        grid = np.arange(group.size()) if mesh is None else mesh
+        return DeviceMesh(device_type, grid, mesh_dim_names=mesh_dim_names, group=group)
 
     def __eq__(self, other: object) -> bool:
         return self is other or (
@@ -201,7 +271,7 @@ class DeviceMesh:
 
     def __repr__(self) -> str:
         names = "" if self.mesh_dim_names is None else f", mesh_dim_names={self.mesh_dim_names}"
-        return f"DeviceMesh({self.device_type!r}, {self.mesh.tolist()}{names})"
+        return f"DeviceMesh({self.device_type!r}, {self._grid().tolist()}{names})"
 
 
 def init_device_mesh(
@@ -221,6 +291,7 @@ def init_device_mesh(
 
     Raises:
         RuntimeError: for a wrong device type or shape.
+        ValueError: for fewer positions than processes, or names that do not fit.
     """
     if device_type not in ("cpu", "cuda"):
         raise RuntimeError(

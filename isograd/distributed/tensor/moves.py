@@ -56,8 +56,10 @@ def total(a: Any, b: Any) -> Any:
     Parts of a sum stay so where ``b`` is one, too, or is held whole by everybody: the sum of
     gradients moves nothing until somebody looks.
     """
-    layout: Layout = a.layout
     b = getattr(b, "now", b)
+    if hasattr(b, "layout") and a.layout.replicated:
+        a, b = b, a
+    layout: Layout = a.layout
     together = not hasattr(b, "layout") or b.layout.replicated or b.layout == layout
     if not together or any(not layout.placements[m].is_partial("sum") for m in layout.partial):
         layout = without_partial(layout)

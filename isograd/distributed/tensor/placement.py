@@ -39,7 +39,7 @@ class Shard(Placement):
             raise TypeError(f"Shard: expected a dimension, got {self.dim!r}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Partial(Placement):
     """Every position holds a part of a sum (or maximum, minimum, product) of the whole's shape."""
 
@@ -50,3 +50,6 @@ class Partial(Placement):
             raise ValueError(
                 f"Partial: expected 'sum', 'max', 'min' or 'product', got {self.reduce_op!r}"
             )
+
+    def __repr__(self) -> str:
+        return f"Partial({self.reduce_op})"

@@ -144,6 +144,8 @@ class ShardedArray(SpreadArray):
         return source.each(lambda p: p.astype(dtype))
 
     def fill(self, value: Any) -> None:
+        if self.habit is not None:
+            self.habit.passes = 0  # a gradient that nobody wants begins anew
         self[...] = np.asarray(value, self.dtype)
 
     def full(self, value: Any, dtype: Any) -> ShardedArray:

@@ -46,6 +46,7 @@ def _unstacked(xp: Any, x: Any, *, dim: int) -> tuple[Any, ...]:
 
 
 def _restacked(gs: Any, x_shape: Any, dim: int) -> tuple[Tensor]:
+    gs = (gs,) if isinstance(gs, Tensor) else gs  # of a single output
     like = next(g for g in gs if g is not None)
     parts = [like.new_zeros(like.shape) if g is None else g for g in gs]
     return (apply(_stack, *parts, dim=dim),)

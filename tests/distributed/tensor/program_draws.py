@@ -146,7 +146,7 @@ UNARY = [
     "F.softplus({x})", "F.gelu({x})", "F.relu({x})", "F.leaky_relu({x}, 0.1)", "torch.erf({x})",
     "1 / (1 + {x} * {x})", "({x} * {x} + 1).sqrt()", "torch.log({x} * {x} + 0.5)", "{x}.cos()",
     "(-{x}.abs()).exp()", "{x}.float().double()", "{x}.clone()", "1.5 - {x}", "2 * {x} + 1",
-    "{x}.clamp(-0.5, 0.75)", "{x}.detach()", "F.silu({x})", "{x}.contiguous()",
+    "{x}.clamp(-0.5, 0.75)", "{x}.detach()", "F.silu({x})", "{x}.contiguous() * 1",
     "torch.zeros_like({x})", "torch.ones_like({x}) * {x}", "{x}.new_zeros({x}.shape) + {x}",
     "F.elu({x})", "{x}.round()", "torch.nan_to_num({x})", "{x}.pow(3)", "F.hardtanh({x})",
 ]  # fmt: skip
@@ -266,7 +266,7 @@ def reshape(d: Draw) -> str | None:
     if shape and 0 in shape:
         return f"{x}.reshape(-1)" if shape.count(0) == 1 and len(shape) == 1 else f"{x}.flatten()"
     if not d.env[x].is_contiguous():  # whether the result is a view would be left open
-        x = f"{x}.contiguous()"
+        x = f"{x}.clone()"
     n, new = math.prod(shape), []
     for _ in range(d.number(0, 3)):
         some = d.pick([k for k in range(1, n + 1) if n % k == 0])
@@ -280,7 +280,7 @@ def reshape(d: Draw) -> str | None:
         i = d.number(0, len(shape) - 2)
         return f"{x}.flatten({i}, {i + 1})"
     if d.chance(0.3):
-        return f"{x}.contiguous().view({', '.join(map(str, new))})"
+        return f"{x}.clone().view({', '.join(map(str, new))})"
     return f"{x}.reshape({', '.join(map(str, new))})"
 
 

@@ -2,7 +2,8 @@
 
 A slice of a cut dimension is a view of the pieces, with lengths of its own; an integer there
 gathers one row. Slicing back lays the gradient into balanced pieces of zeros without moving it, if
-it still lies as the slice did. Tensors joined along a cut dimension are gathered and cut anew.
+it still lies as the slice did. Of tensors joined along a cut dimension every position gets its
+part of the result.
 """
 
 from __future__ import annotations
@@ -183,18 +184,35 @@ def _slice_back(primitive: Primitive, inputs: tuple[Any, ...], params: Params) -
 
 @composed("cat")
 def _cat(primitive: Primitive, inputs: tuple[Any, ...], params: Params) -> Any:
+    """Every position gets its part of the result, of each input what falls into it."""
     dim = params["dim"]
-    layouts = [t._array.layout for t in inputs if isinstance(t._array, ShardedArray)]
-    if not any(p.is_shard(dim) for layout in layouts for p in layout.placements):
+    arrays = [_now(t) for t in inputs]
+    layouts = [a.layout for a in arrays if isinstance(a, ShardedArray)]
+    first = next((la for la in layouts if any(p.is_shard(dim) for p in la.placements)), None)
+    if first is None:
         return NotImplemented
-    first = next(la for la in layouts if any(p.is_shard(dim) for p in la.placements))
     placements = tuple(p if p.is_shard(dim) else Replicate() for p in first.placements)
-    xp = next(t._array for t in inputs if isinstance(t._array, ShardedArray)).backend.xp
-    joined = xp.concatenate(
-        [t._array.whole() if isinstance(t._array, ShardedArray) else t._array for t in inputs],
-        axis=dim,
-    )
-    return wrap(moves.placed(joined, Layout(first.mesh, joined.shape, placements)))
+    mesh, n = first.mesh, sum(a.shape[dim] for a in arrays)
+    shape = tuple(n if d == dim else size for d, size in enumerate(first.shape))
+    target = Layout(mesh, shape, placements)
+    parts = target.lengths_of(dim) or ()
+    starts = _starts(parts)
+    xp = next(a for a in arrays if isinstance(a, ShardedArray)).backend.xp
+    columns, at = [], 0
+    for a in arrays:
+        end = at + a.shape[dim]
+        held = tuple(
+            max(0, min(end, s + m) - max(at, s)) for s, m in zip(starts, parts, strict=True)
+        )
+        share = Layout(mesh, tuple(a.shape), placements, {dim: held})
+        columns.append(moves.placed(a, share).pieces)
+        at = end
+    pieces = [xp.concatenate(row, axis=dim) for row in zip(*columns, strict=True)]
+    return wrap(ShardedArray(target, pieces))
+
+
+def _now(t: Tensor) -> Any:
+    return getattr(t._array, "now", t._array)
 
 
 # -- elements that a mask picks

@@ -52,8 +52,9 @@ class Conductor:
         self._ranks = tuple(ranks)
         self.timeout = timeout
         self.tracing = os.environ.get("ISOGRAD_TRACE", "0") == "1"
-        self.one_script = False
+        self._one_script = False
         self._remark = ""
+        self._failure: DistError | None = None  # of a queued call; nothing behind it can be right
         self._trace: list[TraceEvent] = []
         self._traffic = TrafficCounter()
         self._checking = (fingerprint.enabled() if check is None else check) and self.size > 1
@@ -97,6 +98,15 @@ class Conductor:
     def sequence(self) -> int:
         """Number of collectives this rank has entered."""
         return self._sequence
+
+    @property
+    def one_script(self) -> bool:
+        """Whether the ranks run one script line by line."""
+        return self._one_script
+
+    @one_script.setter
+    def one_script(self, on: bool) -> None:
+        self._one_script, self._remark, self._failure = on, "", None
 
     @property
     def broken(self) -> bool:
@@ -144,8 +154,11 @@ class Conductor:
             traffic: bytes (sent, received) by this rank.
         """
         self._refuse_unusable(signature.op)
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
         event = self._new_event(signature.op, arrays, async_op)
-        site = self._place() if self.one_script else None
+        site = self._place() if self._one_script else None
         if not async_op or not self._transport.asynchronous:
             with self._turn:
                 if self._progress.idle():
@@ -184,11 +197,15 @@ class Conductor:
 
         def job() -> None:
             try:
+                if self._failure is not None:
+                    raise self._failure
                 self._transport.reach(mark)
                 self._perform(signature, body, site, event)
                 self._traffic.add(signature.op, *traffic)
                 work.complete(fence=self._transport.fence())
             except BaseException as error:  # handed to whoever waits
+                if self._one_script and isinstance(error, DistError):
+                    self._failure = error  # not to wait where the others will not come
                 work.complete(error)
 
         with self._turn:  # not while another thread performs a call itself
@@ -250,7 +267,7 @@ class Conductor:
         return site
 
     def _compare(self, signature: Signature, site: str | None) -> None:
-        if self.one_script:
+        if self._one_script:
             site = site or fingerprint.call_site()
             record = fingerprint.encode(signature, self._sequence, site)
         else:

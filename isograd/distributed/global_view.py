@@ -196,6 +196,7 @@ def stop() -> None:
         return
     if getattr(_thread, "view", None) is not None:
         _thread.view = None
+        view.group.communicator.one_script = False
     else:
         _process[0] = None
         fix_num_threads(None)

@@ -153,6 +153,7 @@ class GradientReducer:
             return array.whole()
         if array.pending is None:
             self._send_waiting(habit)
+        total = array.pending.wait()
         if habit.round == self._round:  # the next time around
             self._round += 1
             if self.mesh.implicit:

@@ -259,6 +259,7 @@ class DeviceMesh:
     def __eq__(self, other: object) -> bool:
         return self is other or (
             isinstance(other, DeviceMesh)
+            and not self.implicit  # each view has a reducer of its own
             and self.shape == other.shape
             and self._group is other._group
             and self.device_type == other.device_type

@@ -174,11 +174,13 @@ class GradientReducer:
         self._send()
         for habit in list(self._habits.values()):
             array = habit.array
-            if array is None or array.pending is not None or not array.layout.partial:
+            if array is None:
                 continue
             held = habit.leaf._grad
             if held is None or held._array is not array:
                 habit.forget()
+                continue
+            if array.pending is not None or not array.layout.partial:
                 continue
             unknown = habit.usual is None and not habit.offered
             if habit is wanted or unknown or habit.usual == habit.passes:

@@ -16,8 +16,17 @@ import numpy as np
 from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.door import mode, recorder
 from isograd.tensor.dtypes import from_numpy
+from isograd.tensor.spread import SpreadArray
 
-__all__ = ["need_writeable", "recording", "restride", "store", "write_into", "write_out"]
+__all__ = [
+    "may_be_cut",
+    "need_writeable",
+    "recording",
+    "restride",
+    "store",
+    "write_into",
+    "write_out",
+]
 
 
 def recording(*values: Any) -> bool:
@@ -103,13 +112,29 @@ def restride(
 
 
 def store(target: Tensor, values: Any, name: str) -> None:
-    """Write an array into the target's memory and count the change; nothing is recorded."""
+    """Write an array into the target's memory and count the change; nothing is recorded.
+
+    A plain tensor that nobody else looks at becomes one in pieces where the values are in pieces.
+    """
     _check(target, values, name)
     memory = target._array
     if memory.dtype != values.dtype:
         values = values.astype(memory.dtype)
-    memory[...] = values
+    cut = values.cut() if isinstance(values, SpreadArray) else None
+    if cut is not None and may_be_cut(target):
+        target._array = values.copy()
+    else:
+        memory[...] = values
     target._bump()
+
+
+def may_be_cut(target: Tensor) -> bool:
+    """Whether a plain tensor's memory is its own alone: as it was made, seen by nobody else."""
+    return (
+        target._version_cell is None
+        and target._base is None
+        and not isinstance(target._array, SpreadArray)
+    )
 
 
 def _check(target: Tensor, values: Any, name: str) -> None:

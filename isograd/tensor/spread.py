@@ -66,6 +66,14 @@ class SpreadArray(ABC):
     def landed(self, leaf: Any) -> None:
         """This is now the gradient of the tensor ``leaf``, which will be read later."""
 
+    def cut(self) -> int | None:
+        """The dimension that alone is cut, if a plain array may be cut alike; None otherwise."""
+        return None
+
+    def cut_alike(self, array: Any, dim: int) -> Any:
+        """A plain array in new memory, cut along ``dim`` as this one is along `cut`."""
+        raise TypeError(f"{type(self).__name__}: there is no dimension that alone is cut")
+
     def noted(self) -> tuple[int, ...]:
         """The shape, with where the pieces lie if gradients should lie there, too."""
         return self.shape

@@ -12,7 +12,7 @@ from typing import Any
 
 from isograd.distributed.tensor import moves
 from isograd.distributed.tensor.layout import Layout
-from isograd.distributed.tensor.partitioner import composed
+from isograd.distributed.tensor.partitioner import composed, looks_into_pieces
 from isograd.distributed.tensor.picking import put_rows
 from isograd.distributed.tensor.placement import Placement, Replicate, Shard
 from isograd.distributed.tensor.plan import counts_of
@@ -293,7 +293,7 @@ def _view_scatter(primitive: Primitive, inputs: tuple[Any, ...], params: Params)
     *views, (last, last_params) = params["chain"]
     for step, step_params in views:
         seen = apply(step, seen, **step_params)
-        if not isinstance(seen._array, ShardedArray) or seen._base is None:
+        if not looks_into_pieces(seen._array, out._array):
             return NotImplemented
     rows = _rows_kept(last, last_params, seen)
     if rows is not None:
@@ -303,7 +303,7 @@ def _view_scatter(primitive: Primitive, inputs: tuple[Any, ...], params: Params)
         wide[...] = value._array
         return wrap(out._array)
     seen = apply(last, seen, **last_params)
-    if not isinstance(seen._array, ShardedArray) or seen._base is None:
+    if not looks_into_pieces(seen._array, out._array):
         return NotImplemented
     seen._array[...] = value._array
     return wrap(out._array)

@@ -279,6 +279,18 @@ class ShardedArray(SpreadArray):
 
     # -- what other floors ask
 
+    def cut(self) -> int | None:
+        layout = self.layout
+        if layout.mesh.ndim > 1 or not layout.mesh.implicit or not layout.lengths:
+            return None
+        return layout.lengths[0][0]
+
+    def cut_alike(self, array: Any, dim: int) -> ShardedArray:
+        layout = self.layout
+        target = Layout(layout.mesh, tuple(array.shape), (Shard(dim),), {dim: layout.lengths[0][1]})
+        made: ShardedArray = moves.placed(array, target)
+        return made.copy()
+
     def noted(self) -> tuple[int, ...]:
         if not self.layout.lengths:
             return self.layout.shape

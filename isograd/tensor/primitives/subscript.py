@@ -15,8 +15,8 @@ import numpy as np
 
 from isograd.tensor.backends import backend_of
 from isograd.tensor.core import Tensor, as_array, wrap
-from isograd.tensor.inplace import recording, write_into
-from isograd.tensor.primitives.indexing import index, key_of, part, put, put_at
+from isograd.tensor.inplace import may_be_cut, recording, write_into
+from isograd.tensor.primitives.indexing import index, key_of, part, put, put_at, sources
 from isograd.tensor.public import public
 from isograd.tensor.spread import SpreadArray, whole
 
@@ -241,6 +241,8 @@ def setitem(x: Tensor, index_: Any, value: Any) -> None:
     """
     found = _Index(x, _items(index_))
     value = _assignable(x, value)
+    if may_be_cut(x):
+        _cut_as_written(x, found, value)
     if isinstance(x._array, SpreadArray):
         _set_spread(x, found, value)
         return
@@ -251,6 +253,21 @@ def setitem(x: Tensor, index_: Any, value: Any) -> None:
         x._bump()
         return
     _write(x, found, value)
+
+
+def _cut_as_written(x: Tensor, found: _Index, value: Tensor) -> None:
+    """Cut a tensor along the dimension along which what is written to it, or the mask, is cut."""
+    by = found.indices[0] if found.indices else value._array
+    own = by.cut() if isinstance(by, SpreadArray) else None
+    if own is None or (found.indices and by.dtype != np.bool_):
+        return
+    seen = [pair for pair in sources(tuple(found.basic), x.ndim) if not isinstance(pair[1], int)]
+    at = own + (found.dims[0] if found.indices else len(seen) - by.ndim)
+    if not 0 <= at < len(seen):
+        return
+    dim, item = seen[at]
+    if dim is not None and item == slice(None) and x.shape[dim] == by.shape[own]:
+        x._array = by.cut_alike(x._array, dim)
 
 
 def _write(x: Tensor, found: _Index, value: Tensor) -> None:

@@ -32,3 +32,46 @@ def test_shards_are_refused(launch, script):
     code, _, err = launch("--shards", 2, script("import mpi4py\n"))
     assert code != 0
     assert "--shards is for scripts that leave communication to isograd" in err
+
+
+DISTRIBUTED = """
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data.distributed import DistributedSampler
+
+dist.init_process_group("gloo")
+torch.manual_seed(0)
+data = TensorDataset(torch.randn(40, 8), torch.randint(2, (40,)))
+sampler = DistributedSampler(data)
+model = DistributedDataParallel(nn.Linear(8, 2))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for x, y in DataLoader(data, batch_size=5, sampler=sampler):
+    optimizer.zero_grad()
+    loss = nn.functional.cross_entropy(model(x), y)
+    loss.backward()
+    optimizer.step()
+size = dist.get_world_size()
+weight = [torch.zeros(2, 8) for _ in range(size)]
+dist.all_gather(weight, model.module.weight.detach())
+if dist.get_rank() == 0:
+    print(size, len(sampler), len(x), all(torch.equal(w, weight[0]) for w in weight))
+dist.destroy_process_group()
+"""
+
+
+@pytest.mark.job
+def test_a_script_that_distributes_itself(launch, script):
+    code, out, err = launch("-n", 2, script(DISTRIBUTED))
+    assert code == 0, err
+    assert out == "2 20 5 True\n"
+
+
+@pytest.mark.job
+def test_init_process_group_with_shards_is_refused(launch, script):
+    code, out, err = launch("-n", 2, "--shards", 4, script(DISTRIBUTED))
+    assert code != 0 and out == ""
+    assert "RuntimeError: init_process_group: this script distributes itself, and --shards" in err
+    assert "run it without --shards, or take the distributed lines out" in err

@@ -42,11 +42,11 @@ class Sameness:
         self.mesh = mesh
         self.name_of: Callable[[Any], str | None] = lambda leaf: None
         self._reads = 0
-        self._batch: tuple[str, Any] | None = None
+        self._batch: _Sample | None = None
 
     def note(self, text: str, array: Any) -> None:
         """Remember a few elements of a batch."""
-        self._batch = text, _few(array)
+        self._batch = _Sample(text, array)
 
     def gradients_read(self, leaves: Iterable[Any]) -> None:
         """The gradients of a step are about to be read; compares if it is time to.
@@ -61,61 +61,73 @@ class Sameness:
         comm = self.mesh.communicator
         if comm is None:
             return
-        named: list[tuple[Any, Any]] = []
+        named: list[_Sample] = []
         if self._batch is not None:
             named.append(self._batch)
             self._batch = None
         params = list(leaves)
-        named += [(p, _few(p._array)) for p in params[:: 1 + len(params) // _MOST]]
-        values = [_wide(few) for _, few in named]
+        named += [_Sample(p, p._array) for p in params[:: 1 + len(params) // _MOST]]
+        values = [sample.values() for sample in named]
         everybody = comm.exchange_bytes(b"".join(v.tobytes() for v in values))
         if len(set(everybody)) > 1:
             self._compare(named, values, [np.frombuffer(data) for data in everybody])
 
-    def _compare(
-        self, named: list[tuple[Any, Any]], values: list[Any], everybody: list[Any]
-    ) -> None:
+    def _compare(self, named: list[_Sample], values: list[Any], everybody: list[Any]) -> None:
         start = 0
-        for (what, few), own in zip(named, values, strict=True):
+        for sample, own in zip(named, values, strict=True):
             rows = [data[start : start + own.size] for data in everybody]
             start += own.size
-            exact = self.mesh.reproducible or few.dtype.kind in "biu"
+            exact = self.mesh.reproducible or sample.few.dtype.kind in "biu"
             odd = next((r for r, row in enumerate(rows) if _differ(rows[0], row, exact)), None)
             if odd is not None:
-                raise RuntimeError(self._message(what, rows, odd))
+                raise RuntimeError(self._message(sample.of, rows, odd))
 
     def _message(self, what: Any, rows: list[Any], odd: int) -> str:
         shown = what
         if not isinstance(what, str):
             name = self.name_of(what)
             shown = f"a parameter of shape {tuple(what.shape)}" if name is None else name
-        at = int(np.argmax(np.abs(rows[0] - rows[odd]))) if rows[0].size == rows[odd].size else 0
-        mine, theirs = (
-            f"{row[at]:.9g}" if at < row.size else "none" for row in (rows[0], rows[odd])
-        )
+        a, b = rows[0], rows[odd]
+        at = 0 if a.shape != b.shape or a[0] != b[0] else _farthest(a, b)
+        here, there = (f"{row[at]:.9g}" if at else f"{row[0]:.0f} elements" for row in (a, b))
         return (
-            f"the ranks do not hold the same: {shown} differs (rank 0 has {mine} where rank {odd} "
-            f"has {theirs}), found at {call_site()}. All ranks run one script, in which seeds, "
+            f"the ranks do not hold the same: {shown} differs (rank 0 has {here} where rank {odd} "
+            f"has {there}), found at {call_site()}. All ranks run one script, in which seeds, "
             "learning rates and data must not depend on the rank, the time or the host"
         )
 
 
-def _few(array: Any) -> Any:
-    """Up to 16 elements spread over an array, on its device."""
-    step = max(1, math.ceil(array.size / _ELEMENTS))
-    return array.reshape(-1)[::step].copy()
+class _Sample:
+    """Up to 16 elements spread over an array, on its device.
+
+    Args:
+        of: whose they are: a text, or a parameter.
+        array: where they are taken from.
+    """
+
+    def __init__(self, of: Any, array: Any) -> None:
+        self.of, self.size = of, int(array.size)
+        step = max(1, math.ceil(array.size / _ELEMENTS))
+        self.few = array.reshape(-1)[::step].copy()
+
+    def values(self) -> Any:
+        """The array's size and the elements, as float64 on the host."""
+        host = backend_of(self.few).to_numpy(self.few)
+        host = host.view(host.real.dtype) if host.dtype.kind == "c" else host
+        return np.concatenate([[float(self.size)], host.astype(np.float64)])
 
 
-def _wide(few: Any) -> Any:
-    """As float64."""
-    host = backend_of(few).to_numpy(few)
-    return (host.view(host.real.dtype) if host.dtype.kind == "c" else host).astype(np.float64)
+def _farthest(a: Any, b: Any) -> int:
+    """Where two rows differ most."""
+    with np.errstate(invalid="ignore"):
+        apart = np.nan_to_num(np.abs(a - b), nan=np.inf)
+    return int(np.argmax(np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0, apart)))
 
 
 def _differ(a: Any, b: Any, exact: bool) -> bool:
-    if a.shape != b.shape or not np.array_equal(np.isfinite(a), np.isfinite(b)):
+    if a.shape != b.shape or a[0] != b[0] or not np.array_equal(np.isfinite(a), np.isfinite(b)):
         return True
     if exact:
         return not np.array_equal(a, b, equal_nan=True)
-    a, b = np.nan_to_num(a), np.nan_to_num(b)
+    a, b = np.nan_to_num(a[1:]), np.nan_to_num(b[1:])
     return bool(np.abs(a - b).max(initial=0) > _TOLERANCE * np.abs(a).max(initial=0))

@@ -123,6 +123,9 @@ def embedding_bag(
         rows = rows * factors.unsqueeze(1)
     if mode == "max":
         return _largest(rows, bag, bags)
+    if input.ndim == 2 and padding < 0:
+        total = rows.reshape(*input.shape, rows.shape[1]).sum(1)
+        return total / max(1, input.shape[1]) if mode == "mean" else total
     total = zeros((bags, weight.shape[1]), dtype=rows.dtype, device=rows.device)
     total = total.index_add(0, bag, rows)
     if mode == "sum":

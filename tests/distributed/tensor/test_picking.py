@@ -144,3 +144,36 @@ def test_what_is_added_to_a_whole_is_a_part_of_a_sum() -> None:
     found = torch.zeros(3, 2).index_add(0, distribute_tensor(at, mesh, [Shard(0)]), cut)
     assert found._array.layout.placements[0].is_partial("sum")
     np.testing.assert_allclose(values(found), torch.zeros(3, 2).index_add(0, at, x), 1e-6, 1e-6)
+
+
+def test_a_plain_tensor_is_cut_as_what_is_written_to_it() -> None:
+    mesh = init_device_mesh("cpu", (3,))
+    mesh.implicit = True
+    x = torch.randn(B, 2, generator=torch.Generator().manual_seed(4))
+    cut = distribute_tensor(x, mesh, [Shard(0)])
+    labels = distribute_tensor(LAST % 2, mesh, [Shard(0)])
+    mask = distribute_tensor(torch.arange(B) > 2, mesh, [Shard(0)])
+    with nothing_gathered(0):
+        steps, hot, some = torch.zeros(4, B, 2), torch.zeros(B, 2), torch.ones(B, 2)
+        for t in range(4):
+            steps[t] = cut * t
+        hot.scatter_(1, labels.unsqueeze(1), 1.0)
+        some[mask] = cut[mask]
+    assert [t._array.layout.placements[0] for t in (steps, hot, some)] == [
+        Shard(1), Shard(0), Shard(0),
+    ]  # fmt: skip
+    np.testing.assert_array_equal(values(steps), np.stack([x.numpy() * t for t in range(4)]))
+    np.testing.assert_array_equal(values(hot).argmax(1), (LAST % 2).numpy())
+    np.testing.assert_array_equal(values(some)[3:], x.numpy()[3:])
+
+
+def test_a_plain_tensor_that_others_see_stays_plain() -> None:
+    mesh = init_device_mesh("cpu", (3,))
+    mesh.implicit = True
+    x = torch.randn(B, 2, generator=torch.Generator().manual_seed(4))
+    cut = distribute_tensor(x, mesh, [Shard(0)])
+    whole = torch.zeros(B, 2)
+    seen, row = whole.numpy(), whole[0]
+    whole.copy_(cut)
+    np.testing.assert_array_equal(seen, x.numpy())
+    np.testing.assert_array_equal(row.numpy(), x[0].numpy())

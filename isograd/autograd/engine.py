@@ -20,9 +20,11 @@ from isograd.autograd.recorder import state
 from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.door import mode
 from isograd.tensor.dtypes import from_numpy
-from isograd.tensor.spread import SpreadArray, SpreadShape
+from isograd.tensor.spread import SpreadArray, SpreadShape, share_memory
 
 __all__ = ["in_backward", "queue_callback", "run_backward"]
+
+_ndarray = np.ndarray
 
 
 class _Local(threading.local):
@@ -248,10 +250,13 @@ class _Walk:
             array = g._array
         if came.__class__ is tuple or came.__class__ is list:
             for c in came:
-                if c is not None and c._array is array:
+                if c is not None and (c._array is array or share_memory(array, c._array)):
                     self.aliased[id(array)] = array
         elif array is came._array or array.base is not None:
             self.aliased[id(array)] = array
+        elif array.__class__ is not _ndarray or came._array.__class__ is not _ndarray:
+            if share_memory(array, came._array):
+                self.aliased[id(array)] = array
         if node.__class__ is not PrimitiveNode or node.hooks:
             self.aliased[id(array)] = array  # users' code may hold it, or give it twice
         return g

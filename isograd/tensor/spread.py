@@ -59,6 +59,10 @@ class SpreadArray(ABC):
         """Set every element, without looking at what they were."""
 
     @abstractmethod
+    def shares(self, other: Any) -> bool:
+        """Whether another array, in pieces or not, may hold one of the pieces, too."""
+
+    @abstractmethod
     def settled(self, leaf: Any) -> Any:
         """This array as the gradient of a leaf that holds the array ``leaf``."""
 
@@ -95,3 +99,10 @@ def noted_shape(array: Any) -> tuple[int, ...]:
     """An array's shape for a graph to keep."""
     shape: tuple[int, ...] = array.noted() if isinstance(array, SpreadArray) else array.shape
     return shape
+
+
+def share_memory(a: Any, b: Any) -> bool:
+    """Whether two arrays, of which one is in pieces, may hold the same memory."""
+    if isinstance(a, SpreadArray):
+        return a.shares(b)
+    return isinstance(b, SpreadArray) and b.shares(a)

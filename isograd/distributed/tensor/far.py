@@ -122,6 +122,9 @@ class FarArray(SpreadArray):
     def apply(self, primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
         return sharded._runner[0](primitive, inputs, params)
 
+    def shares(self, other: Any) -> bool:
+        return True
+
     def settled(self, leaf: Any) -> Any:
         seen = self.now
         return seen.settled(leaf) if isinstance(seen, SpreadArray) else seen

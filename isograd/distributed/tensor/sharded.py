@@ -301,6 +301,10 @@ class ShardedArray(SpreadArray):
     def apply(self, primitive: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
         return _runner[0](primitive, inputs, params)
 
+    def shares(self, other: Any) -> bool:
+        theirs = other.pieces if isinstance(other, ShardedArray) else [other]
+        return any(p is q for p in self.pieces for q in theirs)
+
     def settled(self, leaf: Any) -> Any:
         if isinstance(leaf, ShardedArray):
             return moves.placed(self, leaf.layout)

@@ -20,7 +20,7 @@ from isograd.data.view import register_view
 from isograd.distributed import tensor as _tensor  # noqa: F401  registers the partitioner
 from isograd.distributed.group import ProcessGroup
 from isograd.distributed.rendezvous import before_init, default_timeout, world_group
-from isograd.distributed.root_inputs import RootInputs
+from isograd.distributed.root_inputs import RootInputs, held
 from isograd.distributed.tensor import moves
 from isograd.distributed.tensor.api import _place
 from isograd.distributed.tensor.gradients import reducer_of
@@ -96,7 +96,7 @@ class WorldView:
         layout = Layout(self.mesh, tuple(whole.shape), (Shard(dim),))
         if whole._requires_grad:
             return _place(whole, layout)
-        made = wrap(moves.placed(whole._array, layout))
+        made = wrap(moves.placed(held(whole), layout))
         made._version_cell = whole._share_version()  # the pieces look into its memory
         return made
 
@@ -108,7 +108,7 @@ class WorldView:
         self._remark(f"{name} was called with shapes {inputs.shapes}")
         if mode.grad:
             text = f"the first input of {name}, of shape {tuple(first.shape)},"
-            reducer_of(self.mesh).sameness.note(text, first._array)
+            reducer_of(self.mesh).sameness.note(text, held(first))
 
     def _remark(self, text: str) -> None:
         """What the ranks have done before their next call is compared with it."""

@@ -24,7 +24,7 @@ from isograd.nn.utils.rnn import PackedSequence
 from isograd.tensor.core import Tensor
 from isograd.tensor.door import mode
 
-__all__ = ["RootInputs"]
+__all__ = ["RootInputs", "held"]
 
 _Cutter = Callable[[Tensor, int], Tensor]
 
@@ -58,7 +58,7 @@ class RootInputs:
         _collect((args, kwargs), given, odd)
         self.shapes = [tuple(t.shape) for t in given]
         self.first: Any = given[0] if given else None
-        if any(isinstance(t._array, ShardedArray) for t in given):
+        if any(isinstance(held(t), ShardedArray) for t in given):
             self.shapes = []
         has_work = next(module.parameters(), None) is not None  # not a loss or an activation
         if not has_work or not (self.shapes or (odd and not given)):
@@ -128,6 +128,11 @@ class RootInputs:
                     theirs[:] = parts
 
 
+def held(t: Tensor) -> Any:
+    """A tensor's array; of a view that had to be gathered, what it shows."""
+    return getattr(t._array, "now", t._array)
+
+
 def _is_container(value: Any) -> bool:
     return isinstance(value, (dict, list, tuple)) and not isinstance(value, PackedSequence)
 
@@ -150,7 +155,7 @@ def _write_back(whole: Tensor, cut: Tensor) -> None:
         whole._node, whole._index = cut._node, cut._index
         whole._requires_grad = cut._requires_grad
         return
-    array = cut._array
+    array = held(cut)
     whole._array[...] = array.whole() if isinstance(array, ShardedArray) else array
     if whole._version_cell is not cut._version_cell:
         whole._bump()

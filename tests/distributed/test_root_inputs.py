@@ -17,10 +17,11 @@ import pytest
 
 import isograd as torch
 import isograd.distributed as dist
+import isograd.nn.functional as F
 from isograd import nn
 from isograd.distributed import global_view
 from isograd.distributed.tensor.sharded import ShardedArray
-from tests.distributed.view_checks import classes, normal, on_threads
+from tests.distributed.view_checks import built, classes, loader, normal, on_threads
 
 Pair = namedtuple("Pair", ["x", "label"])
 
@@ -193,6 +194,26 @@ def test_a_recorded_write(ranks: int) -> None:
     want = program()
     for got in on_threads(ranks, program, 3):
         assert got == pytest.approx(want, rel=1e-5)
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_row_of_a_batch_in_parts(ranks: int) -> None:
+    """It was gathered, and is a batch like any other."""
+
+    def program() -> list[Any]:
+        (x,) = next(iter(loader(normal(4, 6, 8), batch_size=4)))
+        module = Seen(nn.Linear(8, 2))
+        module(x[1])
+        dim = cut_dim(module.args[0]) if global_view.current() else 0
+        layer = built(lambda: nn.Sequential(nn.ReLU(inplace=True), nn.Linear(8, 2)))
+        layer(x[2]).sum().backward()
+        F.mse_loss(layer(x.reshape(8, 3, 8)[1]), torch.ones(3, 2)).backward()
+        return [dim, layer[1].weight.grad.numpy(), x.numpy()]
+
+    want = program()
+    for got in on_threads(ranks, program, 3):
+        for a, b in zip(got, want, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.usefixtures("view")

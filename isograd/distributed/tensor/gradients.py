@@ -153,7 +153,7 @@ class GradientReducer:
             return array.whole()
         if array.pending is None:
             self._send_waiting(habit)
-        total = array.pending.wait()
+        total = array.whole() if array.pending is None else array.pending.wait()
         if habit.round == self._round:  # the next time around
             self._round += 1
             if self.mesh.implicit:
@@ -163,7 +163,7 @@ class GradientReducer:
         habit.usual, habit.passes = habit.passes, 0
         habit.forget()
         array.habit = None
-        return array.whole() if array.pending is None else array.pending.wait()
+        return total
 
     def _send_waiting(self, wanted: _Habit) -> None:
         """Start what is likely to be read along with ``wanted``.

@@ -2,10 +2,11 @@
 
 The gradient of a parameter that every process holds comes as a part of a sum over the positions.
 It stays one until somebody reads ``.grad``, so that gradients of several backward passes add up
-without traffic. Which backward pass is the last before a read is learnt: after the first round, a
-reduction starts as soon as a parameter's last gradient has come, bucket by bucket, while the
-backward pass still runs. If the guess was wrong the parts are still there, and the sum is taken
-again: a wrong guess costs traffic, never a bit of the result.
+without traffic. Which backward pass is the last before a read, or whether there will be none (the
+discriminator's gradients while a generator learns), is learnt from what came before: after the
+first rounds, a reduction starts as soon as a parameter's last gradient has come, bucket by bucket,
+while the backward pass still runs. If the guess was wrong the parts are still there, and the sum is
+taken again: a wrong guess costs traffic, never a bit of the result.
 
 Source of the buckets: Li et al., "PyTorch Distributed: Experiences on Accelerating Data Parallel
 Training", VLDB 2020, section 3.2.
@@ -26,9 +27,10 @@ from isograd.distributed.tensor.sameness import Sameness
 from isograd.distributed.tensor.sharded import ShardedArray
 from isograd.distributed.tree import tree_all_reduce, tree_fold
 
-__all__ = ["GradientReducer", "reducer_of"]
+__all__ = ["GradientReducer", "next_fate", "reducer_of"]
 
 _KIB = 1024
+_REMEMBERED = 16  # fates of gradients
 _SMALLEST, _LARGEST = 64 * _KIB, 8192 * _KIB  # bytes of a bucket
 
 
@@ -80,25 +82,46 @@ class _Bucket:
 
 
 class _Habit:
-    """How one parameter's gradient is used: backward passes since the last read, and usually.
+    """How one parameter's gradient is used: its backward passes so far, and what to expect.
 
-    The parameter is held while a gradient of it waits, so that which ones wait depends on what the
-    script does alone, not on when memory is cleaned up.
+    Its fates are how many passes gradients before it had until they were read; less than 0 if they
+    were set aside unread. The parameter is held while a gradient of it waits, so that which ones
+    wait depends on what the script does alone, not on when memory is cleaned up.
     """
 
-    __slots__ = ("array", "known", "leaf", "offered", "passes", "round", "usual")
+    __slots__ = ("array", "fates", "known", "leaf", "offered", "passes", "round", "usual")
 
     def __init__(self, known: ref[Any]) -> None:
         self.known = known
         self.leaf: Any = None
         self.array: ShardedArray | None = None  # the one that is waiting for its reduction
         self.passes = 0
-        self.usual: int | None = None
+        self.fates: list[int] = []
+        self.usual: int | None = None  # the fate to expect
         self.round = 0  # in which it was read last
         self.offered = False  # reduced before anybody had ever asked for it
 
     def forget(self) -> None:
         self.array = self.leaf = None
+
+    def end(self, was_read: bool) -> None:
+        """The gradient is read, or gone; another one begins."""
+        if self.passes:
+            self.fates = [*self.fates[1 - _REMEMBERED :], self.passes if was_read else -self.passes]
+            self.usual, self.passes = next_fate(self.fates), 0
+
+
+def next_fate(fates: list[int]) -> int:
+    """What came after the last time that the last few were as they are now; as many as can be."""
+    last = len(fates) - 1
+    if fates.count(fates[-1]) == len(fates):
+        return fates[-1]
+    alike = [0] * len(fates)  # how many fates up to each one are as the last ones
+    for i in range(last):
+        while alike[i] <= i and fates[i - alike[i]] == fates[last - alike[i]]:
+            alike[i] += 1
+    best = max(range(last), key=lambda i: (alike[i], i))
+    return fates[best + 1] if alike[best] else fates[-1]
 
 
 class GradientReducer:
@@ -123,7 +146,9 @@ class GradientReducer:
         habit = self._habits.get(id(leaf))
         if habit is None or habit.known() is not leaf:
             habit = self._habits[id(leaf)] = _Habit(ref(leaf, self._gone(id(leaf))))
-        habit.passes = habit.passes + 1 if habit.array is array else 1
+        if habit.array is not array:
+            habit.end(was_read=False)
+        habit.passes += 1
         habit.array, habit.leaf = array, leaf
         array.habit = habit
         if habit.passes != habit.usual:
@@ -160,7 +185,7 @@ class GradientReducer:
                 waiting = [h.leaf for h in self._habits.values() if h.array is not None]
                 self.sameness.gradients_read(waiting)
         habit.round, habit.offered = self._round, False
-        habit.usual, habit.passes = habit.passes, 0
+        habit.end(was_read=True)
         habit.forget()
         array.habit = None
         return total

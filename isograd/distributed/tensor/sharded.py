@@ -145,7 +145,7 @@ class ShardedArray(SpreadArray):
 
     def fill(self, value: Any) -> None:
         if self.habit is not None:
-            self.habit.passes = 0  # a gradient that nobody wants begins anew
+            self.habit.end(was_read=False)
         self[...] = np.asarray(value, self.dtype)
 
     def full(self, value: Any, dtype: Any) -> ShardedArray:

@@ -22,7 +22,7 @@ import isograd.nn.functional as F
 from isograd import nn
 from isograd.distributed import global_view
 from isograd.distributed.group import default_group
-from isograd.distributed.tensor.gradients import reducer_of
+from isograd.distributed.tensor.gradients import next_fate, reducer_of
 from tests.distributed.view_checks import built, classes, in_view, loader, normal, on_threads
 
 
@@ -214,3 +214,160 @@ def test_parameters_that_are_gone_are_forgotten() -> None:
         return len(reducer_of(view.mesh)._habits)
 
     assert max(on_threads(2, program, 4)) <= 2  # the last ones were not looked at again
+
+
+# -- what the reducer expects
+
+
+def train(schedule: Callable[[Any, Any, Any], None], steps: int = 8) -> tuple[list[float], Any]:
+    """Per step the bytes moved, in all-reduces of all gradients; and the weights at the end."""
+    model = built(lambda: nn.Sequential(nn.Linear(32, 64), nn.ReLU(), nn.Linear(64, 8)))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    x = normal(8, 32)
+    size = ring(sum(p.nbytes for p in model.parameters())) or 1
+    sent = [spent(lambda: schedule(model, optimizer, x)) / size for _ in range(steps)]
+    return sent, [p.detach().numpy().copy() for p in model.parameters()]
+
+
+def drop_one(model: Any, optimizer: Any, x: Any, to_none: bool = True) -> None:
+    """A backward pass whose gradients are set aside, then one that is read."""
+    optimizer.zero_grad(set_to_none=to_none)
+    model(x).mean().backward()
+    optimizer.zero_grad(set_to_none=to_none)
+    model(x).square().mean().backward()
+    optimizer.step()
+
+
+def drop_to_zeros(model: Any, optimizer: Any, x: Any) -> None:
+    drop_one(model, optimizer, x, to_none=False)
+
+
+def drop_by_module(model: Any, optimizer: Any, x: Any) -> None:
+    model.zero_grad(set_to_none=False)
+    model(x).square().mean().backward()
+    model.zero_grad(set_to_none=False)
+    model(x).square().mean().backward()
+    optimizer.step()
+
+
+def three_then_read(model: Any, optimizer: Any, x: Any) -> None:
+    optimizer.zero_grad()
+    for part in x.split(3):
+        model(part).square().mean().backward()
+    optimizer.step()
+
+
+@pytest.mark.parametrize("schedule", [drop_one, drop_to_zeros, drop_by_module, three_then_read])
+def test_what_is_set_aside_or_added_to_is_not_moved(schedule: Any) -> None:
+    """Once the schedule is known."""
+    want = dist.run_local(1, lambda rank: train(schedule))[0][1]
+    for sent, weights in on_threads(2, lambda: train(schedule)):
+        assert sent[-4:] == [1.0] * 4, sent
+        for a, b in zip(weights, want, strict=True):
+            assert a == pytest.approx(b, rel=1e-4, abs=1e-6)
+
+
+def test_wrong_guesses_keep_the_values() -> None:
+    """The number of backward passes changes, and so does who looks at gradients in between."""
+
+    def program() -> Any:
+        model = built(lambda: nn.Linear(16, 8))
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        x, seen = normal(12, 16), []
+        for step, passes in enumerate([1, 1, 3, 1, 4, 2, 2, 1, 3]):
+            optimizer.zero_grad(set_to_none=step % 2 == 0)
+            for k in range(passes):
+                model(x[k : k + 9]).square().mean().backward()
+                if step % 3 == 2 and k == 1:
+                    seen.append(float(model.weight.grad.norm()))
+            optimizer.step()
+        return seen, model.weight.detach().numpy().copy()
+
+    seen, weight = dist.run_local(1, lambda rank: program())[0]
+    for shards in (None, 5):
+        for got, other in on_threads(3, program, shards):
+            assert got == pytest.approx(seen, rel=1e-4)
+            assert other == pytest.approx(weight, rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_two_networks_that_play_against_each_other(together: bool) -> None:
+    """The gradients that the generator's loss leaves in the discriminator are not reduced."""
+
+    def program() -> Any:
+        judge = built(lambda: nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 1)))
+        maker = built(lambda: nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 16)), 1)
+        judging = torch.optim.Adam(judge.parameters(), lr=0.01)
+        making = torch.optim.Adam(maker.parameters(), lr=0.01)
+        real, noise = normal(6, 16), normal(6, 8, seed=2)
+
+        def step() -> None:
+            judging.zero_grad()
+            fake = maker(noise)
+            losses = [F.softplus(-judge(real)).mean(), F.softplus(judge(fake.detach())).mean()]
+            for loss in [losses[0] + losses[1]] if together else losses:
+                loss.backward()
+            judging.step()
+            making.zero_grad()
+            F.softplus(-judge(fake)).mean().backward()
+            making.step()
+
+        size = sum(p.nbytes for m in (judge, maker) for p in m.parameters())
+        sent = [spent(step) - ring(size) for _ in range(6)]
+        return sent, [p.detach().numpy().copy() for m in (judge, maker) for p in m.parameters()]
+
+    want = dist.run_local(1, lambda rank: in_view(program))[0][1]
+    for sent, weights in on_threads(2, program):
+        assert max(sent[-3:]) <= 8, sent
+        for a, b in zip(weights, want, strict=True):
+            assert a == pytest.approx(b, rel=1e-3, abs=1e-5)
+
+
+def test_hooks_see_whole_gradients() -> None:
+    def program() -> Any:
+        model, seen = built(lambda: nn.Linear(8, 4)), []
+        model.weight.register_hook(lambda g: seen.append(float(g.sum())))
+        model.bias.register_hook(lambda g: 2 * g)
+        model.weight.register_post_accumulate_grad_hook(
+            lambda p: seen.append(float(p.grad.abs().max()))
+        )
+        for _ in range(3):
+            model(normal(5, 8)).square().mean().backward()
+        return seen, model.bias.grad.tolist()
+
+    want = dist.run_local(1, lambda rank: program())[0]
+    for seen, bias in on_threads(3, program):
+        assert seen == pytest.approx(want[0], rel=1e-4)
+        assert bias == pytest.approx(want[1], rel=1e-4)
+
+
+def test_gradients_given_by_hand_and_kept() -> None:
+    """``.grad`` set by the script, kept by it, or taken from one parameter for another."""
+
+    def program() -> Any:
+        model = built(lambda: nn.Linear(8, 4))
+        model.weight.grad = torch.ones(4, 8)
+        model(normal(5, 8)).square().mean().backward()
+        kept = model.weight.grad
+        first = kept.clone()
+        model.zero_grad()
+        model(normal(5, 8)).square().mean().backward()
+        other = torch.zeros(4, 8, requires_grad=True)
+        other.grad = model.weight.grad
+        return first.numpy(), kept.numpy(), other.grad.numpy()
+
+    want = dist.run_local(1, lambda rank: program())[0]
+    for found in on_threads(2, program):
+        for a, b in zip(found, want, strict=True):
+            assert a == pytest.approx(b, rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("fates", "expected"),
+    [
+        ([2], 2), ([1, 1, 1], 1), ([1, 3], 3), ([1, -1, 1], -1), ([1, -1, 1, -1], 1),
+        ([1, 1, -1, 1, 1], -1), ([2, -1, -1, 2], -1), ([2, -1, -1, 2, -1], -1), ([4, 2, 1], 1),
+    ],
+)  # fmt: skip
+def test_expectations(fates: list[int], expected: int) -> None:
+    assert next_fate(fates) == expected

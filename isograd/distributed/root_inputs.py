@@ -144,6 +144,8 @@ def _collect(value: Any, tensors: list[Tensor], odd: list[Any]) -> None:
     elif _is_container(value):
         for v in value.values() if isinstance(value, dict) else value:
             _collect(v, tensors, odd)
+    elif isinstance(value, PackedSequence) and isinstance(held(value.data), ShardedArray):
+        tensors.append(value.data)
     elif isinstance(value, (PackedSequence, np.ndarray)) or hasattr(value, "__dict__"):
         odd.append(value)
 

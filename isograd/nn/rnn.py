@@ -16,13 +16,14 @@ from isograd.nn import functional as F
 from isograd.nn import init
 from isograd.nn.module import Module
 from isograd.nn.parameter import Parameter
-from isograd.nn.utils.rnn import PackedSequence
+from isograd.nn.utils.rnn import PackedSequence, packed_rows, unpacked_rows
 from isograd.tensor.core import Tensor
 from isograd.tensor.creation import empty, zeros
 from isograd.tensor.primitives.recurrent import gru_step, lstm_step, steps
-from isograd.tensor.primitives.selection import relu
+from isograd.tensor.primitives.selection import relu, where
 from isograd.tensor.primitives.shape import cat, stack, unstack
 from isograd.tensor.primitives.transcendental import tanh
+from isograd.tensor.spread import SpreadArray
 
 __all__ = ["GRU", "LSTM", "RNN", "RNNBase"]
 
@@ -254,30 +255,59 @@ class RNNBase(Module):
         self._check_input(data, True)
         sizes = batch_sizes.tolist()
         states = self._start(hx, data, sizes[0], True, order)
-        out, last = self._layers(data, sizes, states)
+        if isinstance(data._array, SpreadArray):
+            out, last = self._packed_in_parts(data, batch_sizes.numpy(), states)
+        else:
+            out, last = self._layers(data, sizes, states)
         if back is not None:
             last = [t.index_select(1, back) for t in last]
         return PackedSequence(out, batch_sizes, order, back), self._packed_up(last)
 
+    def _packed_in_parts(
+        self, data: Tensor, counts: Any, states: list[Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Padded, so that every position walks with its own sequences; ended ones keep their state.
+
+        Dropout acts on the packed data, as everywhere.
+        """
+        steps, batch = int(counts.size), int(counts[0])
+        last: list[State] = []
+        for layer in range(self.num_layers):
+            if layer and self.dropout:
+                data = F.dropout(data, self.dropout, self.training)
+            x, there = unpacked_rows(data, counts, steps)
+            masks = unstack(there.t().unsqueeze(2))
+            x, ends = self._layer(x.transpose(0, 1), [batch] * steps, states, layer, masks)
+            last += ends
+            data = packed_rows(x.transpose(0, 1), counts)
+        return data, [stack(list(parts)) for parts in zip(*last, strict=True)]
+
     def _layers(
         self, x: Tensor, sizes: list[int], states: list[Tensor]
     ) -> tuple[Tensor, list[Tensor]]:
-        """All layers over steps (T, B, features), or of packed sequences (sum of sizes, features)."""
+        """All layers over steps (T, B, features) or packed sequences (sum of sizes, features)."""
         last: list[State] = []
-        directions = len(self._suffixes())
         for layer in range(self.num_layers):
             if layer and self.dropout:
                 x = F.dropout(x, self.dropout, self.training)
-            outs = []
-            for d in range(directions):
-                row = layer * directions + d
-                first = tuple(t[row] for t in states)
-                walk = self._backward_walk if d else self._forward_walk
-                out, end = walk(x, sizes, first, row)
-                outs.append(out)
-                last.append(end)
-            x = outs[0] if directions == 1 else cat(outs, -1)
+            x, ends = self._layer(x, sizes, states, layer)
+            last += ends
         return x, [stack(list(parts)) for parts in zip(*last, strict=True)]
+
+    def _layer(
+        self, x: Tensor, sizes: list[int], states: list[Tensor], layer: int, masks: Any = None
+    ) -> tuple[Tensor, list[State]]:
+        """One layer in its directions; ``masks`` (B, 1) per step: who has not ended."""
+        outs, last = [], []
+        directions = len(self._suffixes())
+        for d in range(directions):
+            row = layer * directions + d
+            first = tuple(t[row] for t in states)
+            walk = self._backward_walk if d else self._forward_walk
+            out, end = walk(x, sizes, first, row, masks)
+            outs.append(out)
+            last.append(end)
+        return (outs[0] if directions == 1 else cat(outs, -1)), last
 
     def _input_products(self, x: Tensor, sizes: list[int], row: int) -> Iterator[Any]:
         """The products with the input, for all steps at once, cut into steps (B_t, gates)."""
@@ -289,15 +319,16 @@ class RNNBase(Module):
         return iter(unstack(products) if x.ndim == 3 else steps(products, sizes))
 
     def _forward_walk(
-        self, x: Tensor, sizes: list[int], state: State, row: int
+        self, x: Tensor, sizes: list[int], state: State, row: int, masks: Any = None
     ) -> tuple[Tensor, State]:
         step = self._step(row)
         outs, ended = [], []
-        for size, product in zip(sizes, self._input_products(x, sizes, row), strict=True):
+        products = self._input_products(x, sizes, row)
+        for t, (size, product) in enumerate(zip(sizes, products, strict=True)):
             if size < state[0].shape[0]:  # the shorter sequences end here
-                ended.append(tuple(t[size:] for t in state))
-                state = tuple(t[:size] for t in state)
-            state = step(product, state)
+                ended.append(tuple(s[size:] for s in state))
+                state = tuple(s[:size] for s in state)
+            state = _kept(masks, t, step(product, state), state)
             outs.append(state[0])
         ended.append(state)
         if len(ended) > 1:
@@ -305,18 +336,19 @@ class RNNBase(Module):
         return (stack(outs) if x.ndim == 3 else cat(outs)), state
 
     def _backward_walk(
-        self, x: Tensor, sizes: list[int], state: State, row: int
+        self, x: Tensor, sizes: list[int], state: State, row: int, masks: Any = None
     ) -> tuple[Tensor, State]:
         step = self._step(row)
         first = state
         state = tuple(t[: sizes[-1]] for t in first)
         outs = []
         products = list(self._input_products(x, sizes, row))
-        for size, product in zip(sizes[::-1], products[::-1], strict=True):
+        for t in reversed(range(len(sizes))):
+            size = sizes[t]
             have = state[0].shape[0]
             if size > have:  # longer sequences than this one start here
-                state = tuple(cat([t, f[have:size]]) for t, f in zip(state, first, strict=True))
-            state = step(product, state)
+                state = tuple(cat([s, f[have:size]]) for s, f in zip(state, first, strict=True))
+            state = _kept(masks, t, step(products[t], state), state)
             outs.append(state[0])
         return (stack if x.ndim == 3 else cat)(outs[::-1]), state
 
@@ -339,6 +371,13 @@ class RNNBase(Module):
             )
         squash = tanh if self.mode == "RNN_TANH" else relu
         return lambda product, state: (squash(product + F.linear(state[0], weight)),)
+
+
+def _kept(masks: Any, t: int, new: State, old: State) -> State:
+    """The new state, or the old one of sequences that are not there at step t."""
+    if masks is None:
+        return new
+    return tuple(where(masks[t], n, o) for n, o in zip(new, old, strict=True))
 
 
 class RNN(RNNBase):

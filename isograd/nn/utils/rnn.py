@@ -14,7 +14,9 @@ import numpy as np
 from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.creation import as_tensor, full
 from isograd.tensor.dtypes import int64
+from isograd.tensor.primitives.indexing import index
 from isograd.tensor.primitives.shape import cat, narrow
+from isograd.tensor.spread import SpreadArray
 
 __all__ = [
     "PackedSequence", "invert_permutation", "pack_padded_sequence", "pack_sequence",
@@ -124,13 +126,15 @@ def pack_padded_sequence(
         RuntimeError: for lengths that are not positive, too many, or not in order.
     """
     sizes = as_tensor(lengths, dtype=int64).cpu().numpy()
-    order = None
+    order = by_length = None
     batch_dim = 0 if batch_first else 1
+    spread = isinstance(input._array, SpreadArray)
     if not enforce_sorted:
         by_length = np.argsort(-sizes, kind="stable")
         sizes = sizes[by_length]
         order = wrap(by_length.astype(np.int64)).to(input.device)
-        input = input.index_select(batch_dim, order)
+        if not spread:
+            input = input.index_select(batch_dim, order)
     if input.numel() == 0:
         raise RuntimeError("Cannot pack empty tensors.")
     if sizes.size != input.shape[batch_dim]:
@@ -155,6 +159,11 @@ def pack_padded_sequence(
             f"pack_padded_sequence: Expected lengths up to {steps.shape[0]}, got {sizes[0]}"
         )
     counts = (sizes[None] > np.arange(sizes[0])[:, None]).sum(1)  # sequences at each step
+    if spread:
+        rows_first = input if batch_first else input.transpose(0, 1)
+        return PackedSequence(
+            packed_rows(rows_first, counts, by_length), wrap(counts.astype(np.int64)), order
+        )
     rows = np.concatenate([t * sizes.size + np.arange(n) for t, n in enumerate(counts)])
     flat = steps.reshape(-1, *steps.shape[2:])
     data = flat.index_select(0, wrap(rows.astype(np.int64)).to(input.device))
@@ -185,6 +194,13 @@ def pad_packed_sequence(
             )
         steps = total_length
     sizes = (counts[None] > np.arange(batch)[:, None]).sum(1).astype(np.int64)  # (B,)
+    if isinstance(sequence.data._array, SpreadArray):
+        back = sequence.unsorted_indices
+        way = np.arange(batch) if back is None else back.cpu().numpy()
+        out, there = unpacked_rows(sequence.data, counts, steps, way)
+        missing = (~there).reshape(*there.shape, *[1] * (out.ndim - 2))
+        out = out.masked_fill(missing, padding_value)
+        return (out if batch_first else out.transpose(0, 1)), wrap(sizes[way])
     starts = np.concatenate([[0], np.cumsum(counts)])
     rows = np.full((steps, batch), starts[-1], np.int64)  # behind the end: the padding
     for t, n in enumerate(counts):
@@ -198,6 +214,34 @@ def pad_packed_sequence(
         out = out.index_select(1, sequence.unsorted_indices)
         lengths = lengths[sequence.unsorted_indices.cpu()]
     return (out.transpose(0, 1) if batch_first else out), lengths
+
+
+def _places(counts: Any) -> tuple[Any, Any]:
+    """Of every element of packed data its sequence, in order of length, and its step."""
+    return (
+        np.concatenate([np.arange(n) for n in counts]).astype(np.int64),
+        np.repeat(np.arange(counts.size), counts).astype(np.int64),
+    )
+
+
+def packed_rows(x: Tensor, counts: Any, order: Any = None) -> Tensor:
+    """The data (elements, *) of padded sequences (B, T, *); sequence ``order[i]`` is the i-th."""
+    row, step = _places(counts)
+    row = row if order is None else order[row].astype(np.int64)
+    places = wrap(row * x.shape[1] + step).to(x.device)
+    return index(x.reshape(-1, *x.shape[2:]), (places,), (0,))
+
+
+def unpacked_rows(
+    data: Tensor, counts: Any, steps: int, order: Any = None
+) -> tuple[Tensor, Tensor]:
+    """Padded sequences (B, T, *) with some element as padding, and where they are (B, T)."""
+    row, step = _places(counts)
+    places = np.full((int(counts[0]), steps), -1, np.int64)
+    places[row, step] = np.arange(row.size)
+    places = places if order is None else places[order]
+    found = index(data, (wrap(np.maximum(places, 0)).to(data.device),), (0,))
+    return found, wrap(places >= 0).to(data.device)
 
 
 def pad_sequence(

@@ -220,6 +220,23 @@ def last_steps(cut: Cut) -> Any:
 
 
 @zoo
+def packed_sequences(cut: Cut) -> Any:
+    read = nn.LSTM(4, 6, 2, batch_first=True, dropout=0.2, bidirectional=True)
+    head, lengths = nn.Linear(24, 3), torch.tensor([5, 2, 4, 1, 3, 5, 2])
+
+    def loss_of(step: int, log: list[Any]) -> Any:
+        x, y = cut(normal(step, B, 5, 4)), cut(whole(step, 3, B))
+        packed = nn.utils.rnn.pack_padded_sequence(x, lengths, True, enforce_sorted=False)
+        out, (h, _) = read(packed)
+        out, sizes = nn.utils.rnn.pad_packed_sequence(out, batch_first=True)
+        log += [sizes, out.sum((0, 2))]
+        last = out[torch.arange(B), sizes - 1]
+        return F.cross_entropy(head(torch.cat([h[-2], h[-1], last], 1)), y)
+
+    return train([*read.parameters(), *head.parameters()], loss_of)
+
+
+@zoo
 def translation(cut: Cut) -> Any:
     embed, read = nn.Embedding(9, 6), nn.GRU(6, 8, batch_first=True)
     write, head = nn.GRUCell(14, 8), nn.Linear(8, 9)

@@ -110,17 +110,13 @@ class Placed(Plain):
             return made
         weights = [rng.standard_normal(n) for n in self.mesh.shape]
         weights = [w + (1 - w.sum()) / len(w) for w in weights]  # they add up to 1
-        pieces = []
-        for p, piece in enumerate(made.pieces):
-            where = self.mesh.coordinates(p)
-            pieces.append(
-                np.asarray(piece * np.prod([weights[m][where[m]] for m in layout.partial]))
-            )
-        return ShardedArray(layout, _as_copies(pieces, layout))
-
-
-def _as_copies(pieces: list[Any], layout: Layout) -> list[Any]:
-    return [pieces[layout.twins[k]] for k in range(len(pieces))]
+        pieces: list[Any] = []
+        for k, piece in enumerate(made.pieces):
+            where = self.mesh.coordinates(self.mesh.first + k)
+            twin = layout.twins[self.mesh.first + k] - self.mesh.first
+            share = np.prod([weights[m][where[m]] for m in layout.partial])
+            pieces.append(pieces[twin] if 0 <= twin < k else np.asarray(piece * share))
+        return ShardedArray(layout, pieces)
 
 
 def _lengths(rng: np.random.Generator, n: int, parts: int) -> tuple[int, ...]:

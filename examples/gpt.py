@@ -6,7 +6,8 @@
     isograd run -n 2 examples/gpt.py --resume      # go on from the checkpoint, exactly
     python examples/gpt.py --device cuda           # one GPU
 
-There is no distributed line in it: batches are cut over the ranks where they enter the model. Writes out/gpt/{checkpoint.pt, loss.png, loss.csv}. The model is GPT-2's block (Radford et al. 2019)
+There is no distributed line in it: batches are cut over the ranks where they enter the model.
+Writes out/gpt/{checkpoint.pt, loss.png, loss.csv}. The model is GPT-2's block (Radford et al. 2019)
 with RMSNorm and no biases. About two minutes on two CPU cores.
 """
 

@@ -270,6 +270,7 @@ def _on_device(xp: Any, index: int | None) -> AbstractContextManager[Any]:
 
 
 def looks_into(seen: Any, memory: Any) -> bool:
+    """Whether one array is a view of another's memory."""
     base = seen.base
     if seen is memory or (base is not None and (base is memory or base is memory.base)):
         return True
@@ -285,7 +286,7 @@ def link_view(
     params: dict[str, Any],
     known: bool = False,
 ) -> None:
-    """Tie a view to its base, if the result looks into the source's memory (``known`` to, or not)."""
+    """Tie a view to its base, if the result is ``known`` to look into its memory, or does."""
     if not known and not looks_into(out._array, source._array):
         return
     root = source if source._base is None else source._base

@@ -78,7 +78,8 @@ _embedding: Primitive = Primitive(
     },
     cuts=lambda params, weight, index: [
         *(Cut((None, d), (d,)) for d in range(len(index))),
-        Cut((1, None), (len(index),)), Cut(("sum", None), ("sum",)),
+        Cut((1, None), (len(index),)),
+        Cut(("sum", None), ("sum",)),
     ],
     samples=lambda make: [((make(4, 2), _rows(make)), {"padding": -1, "by_frequency": False})],
     doc="Rows of a table by number.",
@@ -88,7 +89,8 @@ _embedding_backward: Primitive = Primitive(
     _backward_forward,
     vjp={"g": lambda g, index, padding, by_frequency: _regather(g, index, padding, by_frequency)},
     cuts=lambda params, g, index: [
-        Cut((len(index), None), (1,)), Cut(("sum", None), ("sum",)),
+        Cut((len(index), None), (1,)),
+        Cut(("sum", None), ("sum",)),
         *(Cut((d, d), ("sum",)) for d in range(len(index)) if not params["by_frequency"]),
     ],
     samples=lambda make: [

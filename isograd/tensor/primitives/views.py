@@ -218,7 +218,8 @@ _permute: Primitive = Primitive(
     vjp={"x": lambda g, dims: apply(_permute, g, dims=_inverse(dims))},
     view=True,
     cuts=lambda params, x: [
-        *(Cut((d,), (i,)) for i, d in enumerate(params["dims"])), Cut(("sum",), ("sum",))
+        *(Cut((d,), (i,)) for i, d in enumerate(params["dims"])),
+        Cut(("sum",), ("sum",)),
     ],
     samples=lambda make: [((make(2, 3, 4),), {"dims": (2, 0, 1)})],
     doc="The dimensions in another order; always a view.",
@@ -323,7 +324,8 @@ _insert = Primitive(
     vjp={"x": lambda g, dim: apply(squeeze_record, g, dims=(dim,))},
     view=True,
     cuts=lambda params, x: [
-        *(Cut((d,), (d + (d >= params["dim"]),)) for d in range(len(x))), Cut(("sum",), ("sum",))
+        *(Cut((d,), (d + (d >= params["dim"]),)) for d in range(len(x))),
+        Cut(("sum",), ("sum",)),
     ],
     samples=lambda make: [((make(3, 4),), {"dim": 1})],
     doc="A dimension of length 1 inserted.",

@@ -11,7 +11,7 @@ from isograd.autograd.recorder import state
 from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.door import mode, recorder
 from isograd.tensor.inplace import recording
-from isograd.tensor.spread import noted_shape
+from isograd.tensor.spread import SpreadArray, noted_shape
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
 
@@ -235,7 +235,7 @@ class Function:
         made = []
         for i, o in enumerate(outputs):
             if isinstance(o, Tensor):
-                ctx._output_kinds.append((o._array.reshape(-1)[:1], o._array.shape))
+                ctx._output_kinds.append((_one_like(o._array), o._array.shape))
                 written = o if id(o) in dirty else None
                 if written is not None:
                     recorder().before_write(o, ctx.name)
@@ -257,6 +257,13 @@ class Function:
         )  # fmt: skip
         ctx._keep(tuple(made))
         return tuple(made)
+
+
+def _one_like(array: Any) -> Any:
+    """At most one element of an array's dtype, on its device."""
+    if isinstance(array, SpreadArray):
+        return array.backend.xp.zeros(1, array.dtype)
+    return array.reshape(-1)[:1]
 
 
 def _reducible(have: Any, shape: Any) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 import isograd as torch
 import isograd.nn.functional as F
 from isograd import nn
+from isograd.utils.checkpoint import checkpoint
 
 __all__ = ["ZOO"]
 
@@ -377,6 +378,41 @@ def experts(cut: Cut) -> Any:
         return F.cross_entropy(out + (picked * two.unsqueeze(-1)).sum(1), y) + balance
 
     return train([*gate.parameters(), *parts.parameters()], loss_of)
+
+
+@zoo
+def own_functions_and_hooks(cut: Cut) -> Any:
+    class Square(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any, factor: float) -> Any:
+            ctx.save_for_backward(x)
+            ctx.factor = factor
+            return x.clamp(min=0) ** 2 * factor, x > 1
+
+        @staticmethod
+        def backward(ctx: Any, g: Any, _: Any) -> Any:
+            (x,) = ctx.saved_tensors
+            own = g.clone()
+            own[x < 0] = 0
+            return own * 2 * x * ctx.factor, None
+
+    first, second, both = nn.Linear(6, 8), nn.Linear(8, 4), nn.Bilinear(8, 8, 4)
+    seen: dict[str, Any] = {}
+    first.register_forward_hook(lambda module, given, out: seen.update(out=out))
+
+    def loss_of(step: int, log: list[Any]) -> Any:
+        x, y = cut(normal(step, B, 6)), cut(whole(step, 4, B))
+        h = checkpoint(lambda t: torch.tanh(first(t)), x, use_reentrant=False)
+        h, large = Square.apply(2 * h, 0.5)
+        h.retain_grad()
+        h.register_hook(lambda g: g * 0.9)
+        scores = second(F.dropout(h, 0.3)) + both(h, h)
+        loss = F.cross_entropy(scores, y) + seen["out"].pow(2).mean()
+        loss.backward(retain_graph=True)
+        log += [h.grad.norm(), large.sum()]
+        return 0.5 * loss
+
+    return train([*first.parameters(), *second.parameters(), *both.parameters()], loss_of)
 
 
 # -- gradients of gradients, and several models

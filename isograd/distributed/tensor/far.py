@@ -8,19 +8,18 @@ gathered is used until the tensor is written to, then gathered anew.
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 from isograd.autograd.recorder import view_scatter
 from isograd.distributed.tensor import sharded
+from isograd.distributed.tensor.strides import view_strides
 from isograd.tensor.backends import backend_of
 from isograd.tensor.core import Tensor, wrap
-from isograd.tensor.cuts import groups
 from isograd.tensor.door import apply, execute, link_view, mode
 from isograd.tensor.primitive import Primitive
 from isograd.tensor.spread import SpreadArray, whole
 
-__all__ = ["FarArray", "far_view", "is_view", "run_on_far"]
+__all__ = ["FarArray", "far_view", "run_on_far"]
 
 
 class FarArray(SpreadArray):
@@ -142,18 +141,6 @@ def far_view(out: Tensor, source: Tensor, primitive: Primitive, params: dict[str
     out._array = FarArray(root, out._view_chain, out._array)
 
 
-def is_view(source: Any, primitive: Primitive, params: dict[str, Any]) -> bool:
-    """Whether the whole's result would be a view: dimensions that a reshape merges lie in order."""
-    if primitive.name != "reshape":
-        return True
-    shape, strides = source.shape, source.strides
-    for start, stop, _, _ in groups(tuple(shape), tuple(params["shape"])):
-        dims = [d for d in range(start, stop) if shape[d] != 1]
-        if any(strides[a] != strides[b] * shape[b] for a, b in pairwise(dims)):
-            return False
-    return True
-
-
 def run_on_far(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
     """An operation on what the far ones of its inputs show now."""
     now = tuple(
@@ -172,7 +159,7 @@ def run_on_far(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, 
     if (
         primitive.view
         and isinstance(source._array, FarArray)
-        and is_view(source._array, primitive, params)
+        and view_strides(primitive, source._array, params) is not None
     ):
         far_view(out, source, primitive, params)
     return out

@@ -11,19 +11,22 @@ An operation without ways, or none that helps, gets its inputs whole and is comp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from isograd.autograd.engine import in_backward
 from isograd.distributed.tensor import sharded
-from isograd.distributed.tensor.far import FarArray, far_view, is_view, run_on_far
+from isograd.distributed.tensor.far import FarArray, far_view, run_on_far
 from isograd.distributed.tensor.plan import Plan
 from isograd.distributed.tensor.sharded import ShardedArray
+from isograd.distributed.tensor.strides import view_strides
 from isograd.tensor.core import Tensor, wrap
-from isograd.tensor.door import link_view, looks_into, mode
+from isograd.tensor.door import link_view, mode
 from isograd.tensor.primitive import Primitive
 
-__all__ = ["COMPOSED", "composed", "run"]
+__all__ = ["COMPOSED", "composed", "run", "views_linked"]
 
 _VOLATILE = ("seed", "draw")  # params that change at every call and decide nothing
 _MOST_PLANS = 8192
@@ -56,34 +59,57 @@ def composed(*names: str, records: bool = False) -> Callable[[Composed], Compose
     return register
 
 
+class _Linking(threading.local):
+    always = False
+
+
+_linking = _Linking()
+
+
+@contextmanager
+def views_linked() -> Iterator[None]:
+    """Within, views are tied to their sources in backward passes, too, where nobody asks."""
+    before, _linking.always = _linking.always, True
+    try:
+        yield
+    finally:
+        _linking.always = before
+
+
 def run(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
     """The results of an operation of which some input is in pieces, as tensors."""
     for t in inputs:
         if isinstance(t, Tensor) and t._array.__class__ is FarArray:
             return run_on_far(primitive, inputs, params)
-    made = _run(primitive, inputs, params)
-    if primitive.view and (mode.grad or not in_backward()):
-        _linked(made, inputs[0], primitive, params)
+    made, near = _run(primitive, inputs, params)
+    if primitive.view and (_linking.always or mode.grad or not in_backward()):
+        _linked(made, inputs[0], primitive, params, near)
     return made
 
 
-def _linked(made: Tensor, source: Tensor, primitive: Primitive, params: dict[str, Any]) -> None:
-    """Tie a view to its source, by the pieces' memory or from afar."""
+def _linked(
+    made: Tensor, source: Tensor, primitive: Primitive, params: dict[str, Any], near: bool
+) -> None:
+    """Tie a view to its source: by the pieces' memory if it is ``near``, or from afar."""
+    steps = view_strides(primitive, source._array, params)
+    if steps is None:  # of the whole it would be a copy
+        if isinstance(made._array, ShardedArray):
+            made._array = made._array.copy()
+        return
     if made._base is None:
-        near = looks_into_pieces(made._array, source._array)
-        if not is_view(source._array, primitive, params):
-            made._array = made._array.copy() if near else made._array
-            return
-        if near:
+        if near and isinstance(made._array, ShardedArray):
             link_view(made, source, primitive, params, known=True)
         else:
             far_view(made, source, primitive, params)
+    if made._array.__class__ is ShardedArray:
+        made._array.steps = steps or None
     for array in (made._array, source._array):
         if isinstance(array, ShardedArray) and array.layout.partial:
             array.viewed = True
 
 
-def _run(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+def _run(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> tuple[Any, bool]:
+    """The results, and whether the first input's pieces were used where they lie."""
     key = _key(primitive, inputs, params)
     plan = _plans.get(key) if key is not None else None
     if plan is None or plan is _COMPOSED:
@@ -91,11 +117,13 @@ def _run(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) 
         made = NotImplemented if special is None else _compose(special, primitive, inputs, params)
         if made is not NotImplemented:
             _keep(key, _COMPOSED)
-            return made
+            return made, False
         plan = Plan(primitive, inputs, params)
         _keep(key, plan)
     results = plan.run(primitive, inputs, params)
-    return wrap(results[0]) if primitive.outputs == 1 else tuple([wrap(r) for r in results])
+    if primitive.outputs == 1:
+        return wrap(results[0]), plan.modes[0] == "pieces"
+    return tuple([wrap(r) for r in results]), False
 
 
 def _compose(
@@ -113,8 +141,13 @@ def _compose(
 
 
 def _fresh(made: Tensor | None) -> Tensor | None:
-    """A result that is no view of the tensors it was composed of."""
-    return made if made is None or made._base is None else wrap(_seen_now(made._array))
+    """A result that is no view of the tensors it was composed of, in row order."""
+    if made is None:
+        return None
+    array = _seen_now(made._array)
+    if array.__class__ is ShardedArray:
+        array = array.in_rows()
+    return made if array is made._array and made._base is None else wrap(array)
 
 
 def _seen_now(array: Any) -> Any:
@@ -122,15 +155,6 @@ def _seen_now(array: Any) -> Any:
 
 
 sharded._runner[:] = [run]
-
-
-def looks_into_pieces(seen: Any, memory: Any) -> bool:
-    """Whether every piece of ``seen`` is a view of the same position's piece of ``memory``."""
-    if not isinstance(seen, ShardedArray) or not isinstance(memory, ShardedArray):
-        return False
-    return all(
-        not s.size or looks_into(s, m) for s, m in zip(seen.pieces, memory.pieces, strict=True)
-    )
 
 
 # -- keys of plans

@@ -172,6 +172,8 @@ class Plan:
                 continue
             made = run_forward(self.xp, primitive, arguments, mine)
             rows.append(_arrays((made,) if one else made))
+        if not primitive.view:
+            rows = [[_in_rows(r) for r in row] for row in rows]
         return self._collected(rows)
 
     def _column(self, i: int, t: Any, mode: str) -> Any:
@@ -334,6 +336,13 @@ def _seen(array: Any) -> Seen:
     made = Seen(array.shape)
     made.kind = array.dtype.kind
     return made
+
+
+def _in_rows(array: Any) -> Any:
+    """In row order, which all processes know of (see `strides`)."""
+    if not isinstance(array, np.ndarray) and not hasattr(array, "flags"):
+        return array
+    return array if array.flags.c_contiguous else array.copy(order="C")
 
 
 def _arrays(made: Sequence[Any]) -> list[Any]:

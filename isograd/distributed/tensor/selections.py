@@ -8,11 +8,12 @@ part of the result.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from isograd.distributed.tensor import moves
 from isograd.distributed.tensor.layout import Layout
-from isograd.distributed.tensor.partitioner import composed, looks_into_pieces
+from isograd.distributed.tensor.partitioner import composed, views_linked
 from isograd.distributed.tensor.picking import put_rows
 from isograd.distributed.tensor.placement import Placement, Replicate, Shard
 from isograd.distributed.tensor.plan import counts_of
@@ -289,24 +290,30 @@ def _view_scatter(primitive: Primitive, inputs: tuple[Any, ...], params: Params)
     """A copy of the base, written to through the same views; gathered where they are none."""
     base, value = inputs
     out = base.clone()
-    seen: Tensor = out
     *views, (last, last_params) = params["chain"]
-    for step, step_params in views:
-        seen = apply(step, seen, **step_params)
-        if not looks_into_pieces(seen._array, out._array):
-            return NotImplemented
-    rows = _rows_kept(last, last_params, seen)
-    if rows is not None:
-        wide, shape = rows
-        if value.ndim:  # a number goes everywhere
-            value = apply(PRIMITIVES["reshape"], value, shape=shape)
-        wide[...] = value._array
-        return wrap(out._array)
-    seen = apply(last, seen, **last_params)
-    if not looks_into_pieces(seen._array, out._array):
+    with views_linked():
+        seen = _seen_near(out, views)
+        rows = None if seen is None else _rows_kept(last, last_params, seen)
+        if rows is not None:
+            wide, shape = rows
+            if value.ndim:  # a number goes everywhere
+                value = apply(PRIMITIVES["reshape"], value, shape=shape)
+            wide[...] = value._array
+            return wrap(out._array)
+        seen = None if seen is None else _seen_near(seen, [(last, last_params)])
+    if seen is None:
         return NotImplemented
     seen._array[...] = value._array
     return wrap(out._array)
+
+
+def _seen_near(seen: Tensor, views: Iterable[tuple[Primitive, Params]]) -> Tensor | None:
+    """What views show of pieces; None where it is gathered or copied."""
+    for step, params in views:
+        seen = apply(step, seen, **params)
+        if not isinstance(seen._array, ShardedArray) or seen._base is None:
+            return None
+    return seen
 
 
 def _rows_kept(step: Primitive, params: Params, seen: Tensor) -> Any:

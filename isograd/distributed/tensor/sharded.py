@@ -15,6 +15,7 @@ import numpy as np
 from isograd.distributed.tensor import moves
 from isograd.distributed.tensor.layout import Layout
 from isograd.distributed.tensor.placement import Partial, Shard
+from isograd.distributed.tensor.strides import in_row_order, row_strides
 from isograd.tensor.backends import backend_of
 from isograd.tensor.inplace import need_writeable
 from isograd.tensor.spread import SpreadArray, SpreadShape
@@ -40,7 +41,7 @@ class ShardedArray(SpreadArray):
         pieces: one array per own position; positions that hold copies may share one object.
     """
 
-    __slots__ = ("habit", "layout", "pending", "pieces", "viewed")
+    __slots__ = ("habit", "layout", "pending", "pieces", "steps", "viewed")
 
     __array_priority__ = 2000  # NumPy's operators leave the work to ours
 
@@ -49,6 +50,7 @@ class ShardedArray(SpreadArray):
         self.pieces = list(pieces)
         self.pending: Any = None  # a reduction under way (see `gradients`)
         self.habit: Any = None  # how the parameter whose gradient this is uses it
+        self.steps: tuple[int, ...] | None = None  # strides of the whole; None: it is in row order
         self.viewed = False  # parts of a sum that a view shares, or is
 
     # -- the face of an array
@@ -83,28 +85,18 @@ class ShardedArray(SpreadArray):
 
     @property
     def flags(self) -> _Flags:
-        flags = [p.flags for p in self.pieces]
+        item = int(self.dtype.itemsize)
         return _Flags(
-            all(f.c_contiguous for f in flags),
-            all(getattr(f, "writeable", True) for f in flags),  # CuPy has no such flag
+            self.steps is None or in_row_order(self.shape, self.steps, item),
+            all(getattr(p.flags, "writeable", True) for p in self.pieces),  # CuPy has no such flag
         )
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """Of the whole, if it lay in memory in the order of the pieces."""
-        piece = max(self.pieces, key=lambda p: p.size)  # NumPy's strides of empty ones say nothing
-        step = int(self.dtype.itemsize)
-        out = [0] * self.ndim
-        if not piece.size or self.flags.c_contiguous:
-            order: list[int] = list(range(self.ndim))[::-1]
-        else:
-            order = sorted(range(self.ndim), key=lambda d: (piece.strides[d], -d))
-        for d in order:
-            if piece.size and piece.strides[d] == 0 and piece.shape[d] > 1:
-                continue
-            out[d] = step
-            step *= max(1, self.shape[d])
-        return tuple(out)
+        """Of the whole, if it lay in one memory (see `strides`)."""
+        if self.steps is not None:
+            return self.steps
+        return row_strides(self.shape, int(self.dtype.itemsize))
 
     @property
     def device(self) -> Any:
@@ -133,7 +125,13 @@ class ShardedArray(SpreadArray):
         return ShardedArray(self.layout, made)
 
     def copy(self, order: str = "C") -> ShardedArray:
-        return self.each(lambda p: p.copy(order=order))
+        return self.each(lambda p: p.copy(order="C"))
+
+    def in_rows(self) -> ShardedArray:
+        """This array, or a copy where pieces are not in row order (those of views are not)."""
+        if self.steps is None and all(p.flags.c_contiguous for p in self.pieces):
+            return self
+        return self.copy()
 
     def astype(self, dtype: Any, copy: bool = True) -> ShardedArray:
         if not copy and self.dtype == dtype:
@@ -141,7 +139,7 @@ class ShardedArray(SpreadArray):
         source = self
         if self.layout.partial and np.dtype(dtype).kind not in "fc":
             source = moves.completed(self)  # rounding parts would not round the sum
-        return source.each(lambda p: p.astype(dtype))
+        return source.each(lambda p: p.astype(dtype, order="C"))
 
     def fill(self, value: Any) -> None:
         if self.habit is not None:

@@ -88,7 +88,7 @@ class WorldView:
                 )
         self.used = True
         self._remark(f"a batch of shape {shape} was loaded")
-        return wrap(ShardedArray(layout, arrays))
+        return wrap(ShardedArray(layout, arrays).in_rows())
 
     def cut(self, whole: Tensor, dim: int = 0) -> Tensor:
         """A tensor that every process holds whole, cut along a dimension; gradients flow back."""

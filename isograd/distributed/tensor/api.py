@@ -167,14 +167,13 @@ def _from_part(x: Any, layout: Layout) -> Any:
     """The pieces of the local array of `_local`."""
     mesh = layout.mesh
     if mesh.count == 1 or layout.replicated:
-        return ShardedArray(layout, [x] * mesh.count)
+        return ShardedArray(layout, [x] * mesh.count).in_rows()
     d, lengths = layout.lengths[0]
     mine = lengths[mesh.first : mesh.first + mesh.count]
     ends = [sum(mine[: i + 1]) for i in range(len(mine))]
     before = (slice(None),) * d
-    return ShardedArray(
-        layout, [x[(*before, slice(e - n, e))] for e, n in zip(ends, mine, strict=True)]
-    )
+    pieces = [x[(*before, slice(e - n, e))] for e, n in zip(ends, mine, strict=True)]
+    return ShardedArray(layout, pieces).in_rows()
 
 
 def _part_of(g: Tensor, layout: Layout, back: Layout) -> Tensor:

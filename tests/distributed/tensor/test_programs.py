@@ -5,7 +5,10 @@ any lengths, also none; parts of sums; copies; plain) on a random mesh that one 
 runs lines that `program_draws` draws. Values of all variables, gradients of all leaves and
 parameters, and second-order gradients for a share must be those of plain tensors, to rounding.
 
-Run: pytest tests/distributed/tensor/test_programs.py; more with ISOGRAD_PROGRAMS=20000. A program
+Some run on several threads or processes that share the positions, too.
+
+Run: pytest tests/distributed/tensor/test_programs.py; more with ISOGRAD_PROGRAMS=20000;
+tools/mpi_test.sh 3 tests/distributed/tensor/test_programs.py. A program
 that fails is cut down to the lines that matter and printed as code that fails again.
 """
 
@@ -20,6 +23,7 @@ import numpy as np
 import pytest
 
 import isograd as torch
+import isograd.distributed as dist
 import isograd.nn.functional as F
 from isograd.distributed.tensor import Partial, Replicate, Shard, init_device_mesh, moves
 from isograd.distributed.tensor.layout import Layout
@@ -217,12 +221,15 @@ def _numpy(t: Any) -> Any:
 
 def differences(seed: int, lines: list[str], mesh: tuple[int, ...], implicit: bool) -> list[str]:
     """What differs between the two worlds; empty if all agrees."""
-    second = seed % 3 == 0
-    want = run(Plain(seed), lines, second)
+    want = run(Plain(seed), lines, seed % 3 == 0)
     try:
-        got = run(Placed(seed, mesh, implicit), lines, second)
+        got = run(Placed(seed, mesh, implicit), lines, seed % 3 == 0)
     except Exception as error:
         return [f"raises {type(error).__name__}: {error}"]
+    return compared(got, want)
+
+
+def compared(got: dict[str, Any], want: dict[str, Any]) -> list[str]:
     out = []
     for name, b in want.items():
         a = got.get(name)
@@ -286,3 +293,50 @@ def test_programs(chunk: int) -> None:
                 if len(failures) == 3:
                     break
     assert not failures, "\n\n".join(failures)
+
+
+# -- on several processes
+
+
+def on_ranks(seeds: Iterable[int], ranks: int, around: Any, drawing: bool) -> int:
+    """Run programs whose positions several ranks share; returns how many.
+
+    Args:
+        around: ``around(program)`` gives the results of the ranks that this process has.
+        drawing: also those that draw random numbers, for which threads share one generator.
+    """
+    tried = 0
+    for seed in seeds:
+        lines, (mesh, implicit) = drawn(seed), situation(seed)
+        draws = any("manual_seed" in line or "randperm" in line for line in lines)
+        if np.prod(mesh) < ranks or (draws and not drawing):
+            continue
+        tried += 1
+        want = run(Plain(seed), lines, seed % 3 == 0)
+
+        def program(*rank: int) -> dict[str, Any]:
+            return run(Placed(seed, mesh, implicit), lines, seed % 3 == 0)  # noqa: B023
+
+        for got in around(program):
+            wrong = compared(got, want)
+            assert not wrong, (seed, lines, mesh, implicit, wrong)
+    return tried
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_programs_on_threads(ranks: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "manual_seed", lambda seed: None)
+    seeds = range(FIRST, FIRST + PROGRAMS // 6)
+    assert on_ranks(seeds, ranks, lambda p: dist.run_local(ranks, p, timeout=30), False) > 20
+
+
+@pytest.mark.mpi
+@pytest.mark.filterwarnings("ignore")
+def test_programs_on_processes() -> None:
+    dist.init_process_group()
+    try:
+        seeds = range(FIRST, FIRST + PROGRAMS // 2)
+        assert on_ranks(seeds, dist.get_world_size(), lambda p: [p()], True) > 20
+    finally:
+        dist.destroy_process_group()

@@ -11,7 +11,7 @@ from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.door import recorder
 from isograd.tensor.spread import SpreadArray
 
-__all__ = ["backward", "grad"]
+__all__ = ["backward", "clear_grad", "grad"]
 
 
 def backward(
@@ -201,6 +201,19 @@ def _set_grad(self: Tensor, value: Tensor | None) -> None:
                 f"got {value.device}"
             )
     self._grad = value
+
+
+def clear_grad(leaf: Tensor, set_to_none: bool) -> None:
+    """Forget a leaf's gradient, or set it to zero where it is: whoever holds it sees that."""
+    g = leaf._grad
+    if g is None or set_to_none:
+        leaf._grad = None
+        return
+    if g.grad_fn is not None:
+        leaf._grad = g = g.detach()
+    g._requires_grad = False
+    g._array.fill(0)  # of one in pieces nobody has to know what it was
+    g._bump()
 
 
 def _grad_fn(self: Tensor) -> Node | None:

@@ -336,7 +336,10 @@ def _accumulate(leaf: Tensor, g: Tensor, create: bool, shared: bool) -> None:
         leaf._grad = have + g
     else:
         if isinstance(g._array, SpreadArray) and not isinstance(have._array, SpreadArray):
-            have._array = have._array + g._array  # an array in place would not leave it to `g`
+            if have._base is None:
+                have._array = have._array + g._array  # in place would not leave it to `g`
+            else:
+                have._array += g._array.whole()  # into one buffer of many gradients, say
         else:
             have._array += g._array
         have._bump()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+from isograd.autograd.backward import clear_grad
 from isograd.autograd.modes import no_grad
 from isograd.nn.module_hooks import HookedModule, hook_tables
 from isograd.nn.module_state import StatefulModule
@@ -19,7 +20,6 @@ from isograd.tensor.creation import empty
 from isograd.tensor.devices import device as Device
 from isograd.tensor.dtypes import bfloat16, dtype, float16, float32, float64
 from isograd.tensor.memory_format import order_of
-from isograd.tensor.spread import SpreadArray
 
 __all__ = ["Module"]
 
@@ -456,14 +456,7 @@ class Module(HookedModule, StatefulModule):
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the parameters' gradients, or set them to zero."""
         for param in self.parameters():
-            if param._grad is None:
-                continue
-            if not set_to_none and isinstance(param._grad._array, SpreadArray):
-                param._grad._array.fill(0)  # nobody has to know what it was
-                param._grad._bump()
-                continue
-            grad = None if set_to_none else param.grad
-            param.grad = None if grad is None else grad.detach().zero_()
+            clear_grad(param, set_to_none)
 
     # -- printing
 

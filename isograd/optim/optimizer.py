@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from isograd.autograd.backward import clear_grad
 from isograd.autograd.modes import enable_grad, no_grad
 from isograd.autograd.node import _Handle
 from isograd.optim.arithmetic import Arithmetic, Workspace, for_blocks
@@ -24,7 +25,6 @@ from isograd.optim.state import load_state, pack_state
 from isograd.tensor.backends import backend_of
 from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.dtypes import float32, float64, get_default_dtype
-from isograd.tensor.spread import SpreadArray
 
 __all__ = [
     "Optimizer",
@@ -164,22 +164,7 @@ class Optimizer:
         """Drop all gradients, or with ``set_to_none=False`` fill them with zeros."""
         for group in self.param_groups:
             for p in group["params"]:
-                if p._grad is None:
-                    continue
-                if set_to_none:
-                    p.grad = None
-                    continue
-                if isinstance(p._grad._array, SpreadArray) and p._grad.grad_fn is None:
-                    p._grad._array.fill(0)  # nobody has to know what it was
-                    p._grad._bump()
-                    continue
-                grad = p.grad
-                if grad.grad_fn is not None:
-                    p.grad = grad = grad.detach()
-                else:
-                    grad.requires_grad_(False)
-                grad._array.fill(0)
-                grad._bump()
+                clear_grad(p, set_to_none)
 
     # -- groups and state
 

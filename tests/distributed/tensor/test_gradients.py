@@ -362,6 +362,27 @@ def test_gradients_given_by_hand_and_kept() -> None:
             assert a == pytest.approx(b, rel=1e-4, abs=1e-6)
 
 
+def test_gradients_that_the_script_holds_are_added_to() -> None:
+    """Views of one buffer, a tensor given as ``.grad``, and what ``zero_grad`` set to zero."""
+
+    def program() -> Any:
+        model = built(lambda: nn.Linear(8, 4))
+        flat, held = torch.zeros(32), torch.zeros(4)
+        model.weight.grad, model.bias.grad = flat.view(4, 8), held
+        seen = []
+        for step in range(4):
+            model(normal(5, 8)).square().mean().backward()
+            seen += [flat.tolist(), held.tolist()]
+            if step % 2:
+                model.zero_grad(set_to_none=False)
+        return seen
+
+    want = dist.run_local(1, lambda rank: program())[0]
+    for found in on_threads(2, program, shards=3):
+        for a, b in zip(found, want, strict=True):
+            assert a == pytest.approx(b, rel=1e-4, abs=1e-6)
+
+
 @pytest.mark.parametrize(
     ("fates", "expected"),
     [

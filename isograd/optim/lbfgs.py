@@ -17,6 +17,7 @@ from isograd.optim.optimizer import Optimizer, Params, check_lr, number
 from isograd.optim.strong_wolfe import strong_wolfe
 from isograd.tensor.backends import backend_of
 from isograd.tensor.core import Tensor, wrap
+from isograd.tensor.spread import SpreadArray
 
 __all__ = ["LBFGS"]
 
@@ -67,6 +68,11 @@ class LBFGS(Optimizer):
         """
         if closure is None:
             raise RuntimeError("LBFGS: step needs a closure that computes the loss and gradients")
+        if any(isinstance(p._array, SpreadArray) for p in self.param_groups[0]["params"]):
+            raise TypeError(
+                "LBFGS: expected parameters that every process holds whole, got a DTensor, whose "
+                "parts are no one vector; use full_tensor(), or another optimizer"
+            )
         with no_grad():
             return _Run(self, closure).run()
 

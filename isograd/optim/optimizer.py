@@ -25,6 +25,7 @@ from isograd.optim.state import load_state, pack_state
 from isograd.tensor.backends import backend_of
 from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.dtypes import float32, float64, get_default_dtype
+from isograd.tensor.spread import SpreadArray
 
 __all__ = [
     "Optimizer",
@@ -126,10 +127,26 @@ class Optimizer:
         names = [name for name in self.array_states if state.get(name) is not None]
         w, g = p._array, grad._array
         arrays = [state[name]._array for name in names]
+        if w.__class__ is np.ndarray or not isinstance(w, SpreadArray):
+            self._update_array(names, c, w, g, arrays)
+        else:
+            for part in w.beside([g, *self._alike(w, names, state)]):
+                self._update_array(names, c, part[0], part[1], part[2:])
+        p._bump()
+
+    def _update_array(self, names: list[str], c: Any, w: Any, g: Any, arrays: list[Any]) -> None:
         xp = backend_of(w).xp
         if xp is np or not self._on_device(w, g, names, arrays, c):
             for_blocks(self._rule(names, c), xp, w, g, arrays, self._workspace)
-        p._bump()
+
+    def _alike(self, w: SpreadArray, names: list[str], state: State) -> list[Any]:
+        """The state's arrays in pieces; plain ones, which were loaded, are cut as ``w``."""
+        for name in names:
+            if not isinstance(state[name]._array, SpreadArray):
+                cut = wrap(w.full(0, state[name]._array.dtype))
+                cut._array[...] = state[name]._array
+                state[name] = cut
+        return [state[name]._array for name in names]
 
     def _set_common(self, c: Any, group: Group) -> None:
         """Weight decay and sign of the gradient, which all rules share."""
@@ -358,6 +375,8 @@ def scalar_state(value: float = 0.0) -> Tensor:
 
 def zeros_like(p: Tensor) -> Tensor:
     """Zeros of a parameter's shape, dtype and device."""
+    if isinstance(p._array, SpreadArray):
+        return wrap(p._array.full(0, p._array.dtype))
     return wrap(backend_of(p._array).xp.zeros_like(p._array))
 
 

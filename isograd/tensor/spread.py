@@ -7,7 +7,7 @@ fills it in. It has the shape and dtype of the whole, and stands where a NumPy o
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,6 +77,12 @@ class SpreadArray(ABC):
     def cut_alike(self, array: Any, dim: int) -> Any:
         """A plain array in new memory, cut along ``dim`` as this one is along `cut`."""
         raise TypeError(f"{type(self).__name__}: there is no dimension that alone is cut")
+
+    def beside(self, others: Sequence[Any]) -> list[list[Any]]:
+        """Own pieces, each once, followed by those of ``others`` (brought to where this lies)."""
+        raise TypeError(
+            f"{type(self).__name__}: it has no pieces that can be written by themselves"
+        )
 
     def noted(self) -> tuple[int, ...]:
         """The shape, with where the pieces lie if gradients should lie there, too."""

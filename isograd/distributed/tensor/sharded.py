@@ -289,6 +289,16 @@ class ShardedArray(SpreadArray):
         made: ShardedArray = moves.placed(array, target)
         return made.copy()
 
+    def beside(self, others: Sequence[Any]) -> list[list[Any]]:
+        if self.layout.partial:
+            raise RuntimeError(
+                f"{self.layout!r}: a parameter that is parts of a sum cannot be updated in place; "
+                "redistribute() it to Shard or Replicate"
+            )
+        placed = [moves.placed(other, self.layout).pieces for other in others]
+        rows = zip(self.pieces, *placed, strict=True)
+        return list({id(row[0]): list(row) for row in rows}.values())
+
     def noted(self) -> tuple[int, ...]:
         if not self.layout.lengths:
             return self.layout.shape

@@ -187,6 +187,7 @@ class _Walk:
             a._array += b._array
             return a
         total: Tensor = a + b
+        self.owned.discard(id(a))  # another tensor may get this id
         self.owned.add(id(total))
         return total
 

@@ -29,6 +29,7 @@ __all__ = [
     "encode",
     "enabled",
     "mismatch_error",
+    "script_level",
 ]
 
 RECORD_SIZE = 24  # bytes: sequence number (8), digest (16)
@@ -112,6 +113,14 @@ def call_site() -> str:
     while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def script_level() -> int:
+    """The stacklevel of a warning of the caller's that is to name the script's line."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def mismatch_error(

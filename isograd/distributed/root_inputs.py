@@ -8,14 +8,13 @@ to what it is given; after the call the caller's tensors and containers hold wha
 from __future__ import annotations
 
 import copy
-import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from isograd.distributed.fingerprint import PACKAGE
+from isograd.distributed.fingerprint import script_level
 from isograd.distributed.tensor.sharded import ShardedArray
 from isograd.nn.batchnorm import _BatchNorm
 from isograd.nn.conv import _Convolution
@@ -195,13 +194,5 @@ def _say_whole(module: Any, shapes: list[tuple[int, ...]], odd: list[Any]) -> No
         what = f"{', '.join(kinds)}, in which no tensor is looked for"
     warnings.warn(
         f"{type(module).__name__} was called with {what}: every process computes all of it",
-        stacklevel=_level(),
+        stacklevel=script_level(),
     )
-
-
-def _level() -> int:
-    """How far out the script's frame is, for whoever calls `_say_whole`'s warning."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
-        frame, level = frame.f_back, level + 1
-    return level

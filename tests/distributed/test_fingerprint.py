@@ -5,16 +5,20 @@ python -m pytest tests/distributed/test_fingerprint.py
 
 import subprocess
 import sys
+import warnings
+from typing import Any
 
 import pytest
 
 from isograd.distributed import CollectiveMismatchError
 from isograd.distributed.fingerprint import (
+    PACKAGE,
     RECORD_SIZE,
     Signature,
     call_site,
     encode,
     mismatch_error,
+    script_level,
 )
 
 BASE = Signature("all_reduce", "float32", (3, 4), "SUM")
@@ -59,6 +63,15 @@ def test_records_agree_between_processes() -> None:
 def test_call_site_is_the_users() -> None:
     site = call_site()
     assert site.startswith(__file__)
+
+
+def test_warnings_name_the_users_line() -> None:
+    source = "def f(): warnings.warn('x', stacklevel=script_level())\ndef g(): f()"
+    inside: dict[str, Any] = {"warnings": warnings, "script_level": script_level}
+    exec(compile(source, f"{PACKAGE}some.py", "exec"), inside)
+    with pytest.warns(UserWarning, match="x") as caught:
+        inside["g"]()
+    assert caught[0].filename == __file__
 
 
 def test_message() -> None:

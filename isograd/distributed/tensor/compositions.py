@@ -178,9 +178,9 @@ def _bincount(primitive: Primitive, inputs: Inputs, params: Params) -> Any:
         x = _cut_as(x, weights)
     if x is None:
         return NotImplemented
-    length = max(
-        params["minlength"], int(apply(PRIMITIVES["amax"], x, dims=(0,), keepdim=False)) + 1
-    )
+    length = params["minlength"]
+    if x.numel():
+        length = max(length, int(apply(PRIMITIVES["amax"], x, dims=(0,), keepdim=False)) + 1)
     array = x._array
     spread = None if weights is None else moves.placed(weights._array, array.layout)
     pieces = [

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from isograd.autograd.recorder import view_scatter
-from isograd.distributed.tensor import sharded
+from isograd.distributed.tensor import moves, sharded
 from isograd.distributed.tensor.strides import view_strides
 from isograd.tensor.backends import backend_of
 from isograd.tensor.core import Tensor, wrap
@@ -77,6 +77,12 @@ class FarArray(SpreadArray):
 
     def whole(self) -> Any:
         return whole(self.now)
+
+    def __add__(self, other: Any) -> Any:
+        seen = self.now
+        return moves.total(seen, other) if isinstance(seen, SpreadArray) else seen + other
+
+    __radd__ = __add__
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         array = self.backend.to_numpy(self.whole())

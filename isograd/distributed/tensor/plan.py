@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from isograd.distributed.fingerprint import script_level
 from isograd.distributed.tensor import moves
 from isograd.distributed.tensor.choice import choose, units_of
 from isograd.distributed.tensor.gathers import GATHERS
@@ -368,9 +369,9 @@ def _gathers(
         return
     if any(layout is not None and layout.lengths for layout in layouts):
         _warned.add(primitive.name)
-        reason = GATHERS.get(primitive.name, "no rule says how")
+        reason = GATHERS.get(primitive.name, "not as its inputs are cut here")
         warnings.warn(
             f"{primitive.name} cannot be computed in parts: {reason}. Its inputs are gathered and "
             "every process computes all of it (correct, but no faster with more processes)",
-            stacklevel=2,
+            stacklevel=script_level(),
         )

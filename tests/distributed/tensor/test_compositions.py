@@ -112,6 +112,8 @@ def test_counts_and_sums_by_number(positions: int) -> None:
         (d.bincount(), numbers.bincount()),
         (d.bincount(minlength=9), numbers.bincount(minlength=9)),
         (d.bincount(w), numbers.bincount(weights)),
+        (d[d > 9].bincount(), numbers[numbers > 9].bincount()),
+        (d[d > 9].bincount(minlength=2), numbers[numbers > 9].bincount(minlength=2)),
         (torch.ones(7).scatter_add(0, d, w), torch.ones(7).scatter_add(0, numbers, weights)),
     ):
         assert got._array.layout.placements == (Partial("sum"),)

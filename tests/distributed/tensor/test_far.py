@@ -83,6 +83,20 @@ def test_gradients_through_writes(positions: int) -> None:
         np.testing.assert_array_equal(grads[1], grads[0])
 
 
+@pytest.mark.parametrize("positions", [1, 3])
+def test_as_gradients(positions: int) -> None:
+    """A row is given to backward, twice, and stands as ``.grad`` before."""
+    mesh = init_device_mesh("cpu", (positions,))
+    results = []
+    for place in (lambda t: t, lambda t: distribute_tensor(t, mesh, [Shard(0)])):
+        x, p, q = place(base()), torch.ones(3, requires_grad=True), torch.ones(3)
+        q.requires_grad_().grad = x[2]
+        for i in range(2):
+            (p + q + p).backward(x[i])
+        results.append([t.grad.full_tensor().tolist() for t in (p, q)])
+    assert results[1] == results[0]
+
+
 def test_on_several_processes() -> None:
     def program(rank: int) -> tuple[list[Any], list[Any], float]:
         x = distribute_tensor(base(), init_device_mesh("cpu", (5,)), [Shard(0)])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 from isograd.data.view import shares
@@ -95,17 +96,21 @@ class Layout:
     @cached_property
     def boxes(self) -> tuple[Box, ...]:
         """Starts and lengths of every position's part."""
-        return tuple(self._box(p) for p in range(self.mesh.positions))
-
-    def _box(self, position: int) -> Box:
-        starts, sizes = [0] * len(self.shape), list(self.shape)
-        where = self.mesh.coordinates(position)
-        for d, lengths in self.lengths:
-            part = 0
-            for m in self.cutters(d):
-                part = part * self.mesh.shape[m] + where[m]
-            starts[d], sizes[d] = sum(lengths[:part]), lengths[part]
-        return tuple(starts), tuple(sizes)
+        cuts = [
+            (d, self.cutters(d), list(accumulate(lengths, initial=0)), lengths)
+            for d, lengths in self.lengths
+        ]
+        made = []
+        for p in range(self.mesh.positions):
+            starts, sizes = [0] * len(self.shape), list(self.shape)
+            where = self.mesh.coordinates(p)
+            for d, cutters, begins, lengths in cuts:
+                part = 0
+                for m in cutters:
+                    part = part * self.mesh.shape[m] + where[m]
+                starts[d], sizes[d] = begins[part], lengths[part]
+            made.append((tuple(starts), tuple(sizes)))
+        return tuple(made)
 
     @cached_property
     def writers(self) -> tuple[bool, ...]:

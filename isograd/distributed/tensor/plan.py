@@ -83,7 +83,8 @@ class Plan:
                 if isinstance(cut.ins[i], int)
             }
             placements = tuple(_placement(need) for need in needs)
-            self.targets.append(Layout(mesh, layout.shape, placements, known))
+            target = Layout(mesh, layout.shape, placements, known)
+            self.targets.append(layout if target == layout else target)  # its boxes are known
         self.changes = self._localized(params)
         self.empty = self._empty_parts()
         self.outs: list[Layout] | None = None

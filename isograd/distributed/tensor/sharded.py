@@ -311,7 +311,8 @@ class ShardedArray(SpreadArray):
 
     def shares(self, other: Any) -> bool:
         theirs = other.pieces if isinstance(other, ShardedArray) else [other]
-        return any(p is q for p in self.pieces for q in theirs)
+        known = {id(q) for q in theirs}
+        return any(id(p) in known for p in self.pieces)
 
     def settled(self, leaf: Any) -> Any:
         if isinstance(leaf, ShardedArray):

@@ -23,6 +23,7 @@ from typing import Any
 __all__ = ["alias_torch", "missing_name"]
 
 _OURS = __name__.partition(".")[0]
+_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _HINT = "`isograd run --no-torch` runs the script with PyTorch itself, on every rank for itself"
 _PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
@@ -48,7 +49,7 @@ def missing_name(error: BaseException) -> str:
         owner = error.obj
         kind = owner if isinstance(owner, (type, ModuleType)) else type(owner)
         home = kind.__name__ if isinstance(kind, ModuleType) else kind.__module__
-        if home.partition(".")[0] == _OURS and error.name:
+        if home.partition(".")[0] == _OURS and error.name and not _asked_inside(error):
             short = kind.__name__ if isinstance(kind, ModuleType) else f"{_OURS}.{kind.__name__}"
             name = f"{short}.{error.name}"
     elif isinstance(error, ModuleNotFoundError):
@@ -62,13 +63,23 @@ def missing_name(error: BaseException) -> str:
     return f"isograd: torch.{rest} is not in isograd ({_last_line(error.__traceback__)}); {_HINT}\n"
 
 
+def _asked_inside(error: AttributeError) -> bool:
+    """Whether isograd's own code asked an object for the name: then it is no name of torch's."""
+    inside, trace = False, error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if code.co_name != "__getattr__":
+            inside = code.co_filename.startswith(_FOLDER)
+        trace = trace.tb_next
+    return inside
+
+
 def _last_line(trace: TracebackType | None) -> str:
     """``file:line`` of the innermost frame outside of isograd and importlib."""
     place = "?"
-    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
     while trace is not None:
         name = trace.tb_frame.f_code.co_filename
-        if not name.startswith((folder, "<frozen")):
+        if not name.startswith((_FOLDER, "<frozen")):
             place = f"{name}:{trace.tb_lineno}"
         trace = trace.tb_next
     return place

@@ -48,8 +48,9 @@ def test_a_missing_name_is_said_in_one_line_with_its_place(launch, script):
         assert last.startswith(f"isograd: {name} is not in isograd ({path}:{line}); ")
         assert err.count("is not in isograd (") == 1
         assert "launch/alias.py" not in err
-    _, _, err = launch(script("import torch\n[].zork\n"))
-    assert "is not in isograd" not in err
+    for text in ("[].zork\n", "torch.nn.utils.clip_grad_norm_([torch.device('cpu')], 1)\n"):
+        _, _, err = launch(script("import torch\n" + text))
+        assert "AttributeError" in err and "is not in isograd" not in err
 
 
 def test_packages_written_for_torch_are_refused(launch, script, tmp_path):

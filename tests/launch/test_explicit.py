@@ -75,3 +75,23 @@ def test_init_process_group_with_shards_is_refused(launch, script):
     assert code != 0 and out == ""
     assert "RuntimeError: init_process_group: this script distributes itself, and --shards" in err
     assert "run it without --shards, or take the distributed lines out" in err
+
+
+MESH = """
+import torch
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import Shard, distribute_tensor
+
+mesh = init_device_mesh("cpu", (2,))
+x = distribute_tensor(torch.arange(5.0), mesh, [Shard(0)])
+print(torch.distributed.get_world_size(), x.to_local().tolist(), x.full_tensor().tolist())
+"""
+
+
+@pytest.mark.job
+def test_a_mesh_joins_the_processes(launch, script):
+    code, out, err = launch("-n", 2, script(MESH))
+    assert code == 0, err
+    assert out == "2 [0.0, 1.0, 2.0] [0.0, 1.0, 2.0, 3.0, 4.0]\n"
+    code, _, err = launch("-n", 2, "--shards", 2, script(MESH))
+    assert code != 0 and "this script distributes itself, and --shards" in err

@@ -61,7 +61,7 @@ def count_shards(paths: Sequence[str], on_error: str, cache: bool) -> list[TarIn
             warnings.warn(
                 f"{index.error}; the {len(index)} samples before it are used, the rest of the "
                 "shard is skipped",
-                stacklevel=4,
+                stacklevel=3,
             )
     return out
 

@@ -8,6 +8,7 @@ program computes the same parts, whatever the number of processes.
 from __future__ import annotations
 
 import math
+import os
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +18,8 @@ import numpy as np
 from isograd.data.view import shares
 from isograd.distributed.communicator import Communicator
 from isograd.distributed.group import ProcessGroup, default_group
+from isograd.distributed.rendezvous import init_process_group
+from isograd.distributed.world import detect_world
 from isograd.tensor.core import Tensor, wrap
 
 __all__ = ["DeviceMesh", "init_device_mesh", "mesh_or_entered"]
@@ -51,8 +54,8 @@ class DeviceMesh:
         mesh: the shape's positions as nested numbers ``0..V-1`` in row order, or the shape itself
             through `init_device_mesh`.
         mesh_dim_names: a name per dimension.
-        group: the processes that own the positions; by default the default group, or this process
-            alone where there is none.
+        group: the processes that own the positions; by default the default group, which is made
+            where a launcher started several processes; else this process alone.
         reproducible: reductions go along one fixed tree over the positions, so that results are
             the same bits with any number of processes.
 
@@ -84,7 +87,7 @@ class DeviceMesh:
             )
         self.reproducible = reproducible
         self.implicit = False  # the mesh of unchanged scripts: replicated results are plain
-        self._group = group if group is not None else default_group()
+        self._group = group if group is not None else _world()
         self.positions = math.prod(self.shape)  # V
         processes, rank = (
             (1, 0) if self._group is None else (self._group.size(), self._group.rank())
@@ -155,6 +158,8 @@ class DeviceMesh:
 
     def coordinates(self, position: int) -> tuple[int, ...]:
         """Where a position stands along each mesh dimension."""
+        if len(self.shape) == 1:
+            return (position,)
         return tuple(int(c) for c in np.unravel_index(position, self.shape))
 
     def get_coordinate(self) -> tuple[int, ...]:
@@ -275,6 +280,13 @@ class DeviceMesh:
         return f"DeviceMesh({self.device_type!r}, {self._grid().tolist()}{names})"
 
 
+def _world() -> ProcessGroup | None:
+    """The default group, made now where a launcher started several processes, as torch does."""
+    if default_group() is None and detect_world(os.environ).size > 1:
+        init_process_group()
+    return default_group()
+
+
 def init_device_mesh(
     device_type: str,
     mesh_shape: Sequence[int],
@@ -282,12 +294,12 @@ def init_device_mesh(
     mesh_dim_names: Sequence[str] | None = None,
     group: ProcessGroup | None = None,
 ) -> DeviceMesh:
-    """A mesh of ``mesh_shape`` over the default group.
+    """A mesh of ``mesh_shape`` over the default group, which is made if there is none.
 
     Args:
         device_type: "cpu" or "cuda".
-        mesh_shape: lengths; their product V must be at least the number of processes. Without a
-            group, this process plays all positions.
+        mesh_shape: lengths; their product V must be at least the number of processes. In one
+            process alone, it plays all positions.
         mesh_dim_names: a name per dimension.
 
     Raises:

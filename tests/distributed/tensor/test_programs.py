@@ -29,6 +29,7 @@ from isograd.distributed.tensor import Partial, Replicate, Shard, init_device_me
 from isograd.distributed.tensor.layout import Layout
 from isograd.distributed.tensor.sharded import ShardedArray
 from isograd.tensor.core import Tensor, wrap
+from tests.distributed.tensor import program_lines  # noqa: F401  the lines register themselves
 from tests.distributed.tensor.program_draws import LINES, Draw
 
 PROGRAMS = int(os.environ.get("ISOGRAD_PROGRAMS", "320"))

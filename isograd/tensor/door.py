@@ -164,12 +164,34 @@ def _run_spread(
 
     One that has a history already was recorded as the operations that it was made of.
     """
-    out = spread.apply(primitive, inputs, params)
+    out = spread.apply(primitive, _with_pieces(spread, primitive, inputs), params)
     if primitive.outputs == 1 and out._node is not None:
         return out
     if wants and mode.grad and not primitive.nondifferentiable:
         _recorder[0].record(primitive, inputs, params, out)
     return out
+
+
+def _with_pieces(
+    spread: SpreadArray, primitive: Primitive, inputs: tuple[Any, ...]
+) -> tuple[Any, ...]:
+    """The inputs where the pieces are: numbers of the host are brought to their device."""
+    backend = spread.backend
+    for i, t in enumerate(inputs):
+        if isinstance(t, Tensor) and backend_of(t._array) is not backend:
+            where = wrap(spread).device
+            if t._array.__class__ is not _ndarray or t._array.ndim:
+                raise _devices_error(primitive, where, t.device)
+            moved = wrap(backend.from_numpy(t._array, where.index))
+            inputs = (*inputs[:i], moved, *inputs[i + 1 :])
+    return inputs
+
+
+def _devices_error(primitive: Primitive, here: Any, there: Any) -> RuntimeError:
+    return RuntimeError(
+        f"{primitive.name}: Expected all tensors to be on the same device, but found at least two "
+        f"devices, {here} and {there}! Move one with .to(device)"
+    )
 
 
 def _shape_error(primitive: Primitive, arrays: list[Any], error: ValueError) -> RuntimeError | None:
@@ -248,16 +270,10 @@ def _run_device(primitive: Primitive, arrays: list[Any], params: dict[str, Any])
     for i, a in enumerate(arrays):
         if isinstance(a, _ndarray):
             if a.ndim:
-                raise RuntimeError(
-                    f"{primitive.name}: Expected all tensors to be on the same device, but found "
-                    f"at least two devices, {where} and cpu! Move one with .to(device)"
-                )
+                raise _devices_error(primitive, where, "cpu")
             arrays[i] = backend.from_numpy(a, where.index)
         elif hasattr(a, "device") and backend.device_of(a) != where:
-            raise RuntimeError(
-                f"{primitive.name}: Expected all tensors to be on the same device, but found at "
-                f"least two devices, {where} and {backend.device_of(a)}! Move one with .to(device)"
-            )
+            raise _devices_error(primitive, where, backend.device_of(a))
     with _on_device(backend.xp, where.index):
         return run_forward(backend.xp, primitive, arrays, params)
 

@@ -485,9 +485,9 @@ class PretendBackend:
         self.xp = Names(module())
 
     def device_of(self, array: Any) -> Device:
-        if not isinstance(array, DeviceArray):
+        if not isinstance(array.device, Here):  # NumPy's is a string
             raise TypeError(f"not a device array: {type(array)}")
-        return Device("cuda", 0)
+        return Device("cuda", array.device.id)
 
     def to_numpy(self, array: Any) -> Any:
         return array.get() if isinstance(array, DeviceArray) else array

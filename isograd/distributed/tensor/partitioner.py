@@ -176,7 +176,10 @@ def _key(primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) ->
     for t in inputs:
         if isinstance(t, Tensor):
             a = t._array
-            parts.append(a.layout if a.__class__ is ShardedArray else a.shape)
+            if a.__class__ is ShardedArray:
+                parts += (a.layout, a.pieces[0].__class__)
+            else:
+                parts.append(a.shape)
             parts.append(a.dtype.char)
         else:
             parts.append(t is None)

@@ -31,6 +31,7 @@ __all__ = ["GradientReducer", "next_fate", "reducer_of"]
 
 _KIB = 1024
 _REMEMBERED = 16  # fates of gradients
+_PATIENCE = 4  # rounds that a gradient is waited with
 _SMALLEST, _LARGEST = 64 * _KIB, 8192 * _KIB  # bytes of a bucket
 
 
@@ -86,10 +87,11 @@ class _Habit:
 
     Its fates are how many passes gradients before it had until they were read; less than 0 if they
     were set aside unread. The parameter is held while a gradient of it waits, so that which ones
-    wait depends on what the script does alone, not on when memory is cleaned up.
+    wait depends on what the script does alone, not on when memory is cleaned up; if others are read
+    several times meanwhile, it is let go of.
     """
 
-    __slots__ = ("array", "fates", "known", "leaf", "offered", "passes", "round", "usual")
+    __slots__ = ("array", "came", "fates", "known", "leaf", "offered", "passes", "round", "usual")
 
     def __init__(self, known: ref[Any]) -> None:
         self.known = known
@@ -99,6 +101,7 @@ class _Habit:
         self.fates: list[int] = []
         self.usual: int | None = None  # the fate to expect
         self.round = 0  # in which it was read last
+        self.came = 0  # in which it came last
         self.offered = False  # reduced before anybody had ever asked for it
 
     def forget(self) -> None:
@@ -149,7 +152,7 @@ class GradientReducer:
         if habit.array is not array:
             habit.end(was_read=False)
         habit.passes += 1
-        habit.array, habit.leaf = array, leaf
+        habit.array, habit.leaf, habit.came = array, leaf, self._round
         array.habit = habit
         if habit.passes != habit.usual:
             return
@@ -181,9 +184,12 @@ class GradientReducer:
         total = array.whole() if array.pending is None else array.pending.wait()
         if habit.round == self._round:  # the next time around
             self._round += 1
+            waiting = [h for h in self._habits.values() if h.array is not None]
             if self.mesh.implicit:
-                waiting = [h.leaf for h in self._habits.values() if h.array is not None]
-                self.sameness.gradients_read(waiting)
+                self.sameness.gradients_read([h.leaf for h in waiting])
+            for old in waiting:
+                if old.came < self._round - _PATIENCE and old is not habit:
+                    old.forget()
         habit.round, habit.offered = self._round, False
         habit.end(was_read=True)
         habit.forget()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gc
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -214,6 +215,30 @@ def test_parameters_that_are_gone_are_forgotten() -> None:
         return len(reducer_of(view.mesh)._habits)
 
     assert max(on_threads(2, program, 4)) <= 2  # the last ones were not looked at again
+
+
+def test_gradients_that_nobody_reads_are_not_held_for_ever() -> None:
+    """A new leaf in every step, while the model learns; the last one's gradient is read late."""
+
+    def program() -> tuple[int, Any]:
+        model, leaves = built(lambda: nn.Linear(8, 4)), []
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+        late = torch.ones(4, requires_grad=True)
+        (model(normal(6, 8)) * late).sum().backward()
+        for _ in range(20):
+            leaf = torch.ones(4, requires_grad=True)
+            leaves.append(weakref.ref(leaf))
+            optimizer.zero_grad()
+            (model(normal(6, 8)) * leaf).sum().backward()
+            optimizer.step()
+        del leaf
+        gc.collect()
+        return sum(ref() is not None for ref in leaves), late.grad.tolist()
+
+    (_, want), *_ = dist.run_local(1, lambda rank: program())
+    for held, grad in on_threads(2, program, 4):
+        assert held <= 6
+        assert grad == pytest.approx(want, rel=1e-4)
 
 
 # -- what the reducer expects

@@ -103,8 +103,7 @@ class RootInputs:
             parts = [self._replaced(v) for v in value]
             if all(a is b for a, b in zip(parts, value, strict=True)):
                 return value
-            kind = type(value)
-            made = kind(*parts) if hasattr(value, "_fields") else kind(parts)
+            made = _like(value, parts)
         self._containers.append((value, made))
         return made
 
@@ -134,6 +133,18 @@ def held(t: Tensor) -> Any:
 
 def _is_container(value: Any) -> bool:
     return isinstance(value, (dict, list, tuple)) and not isinstance(value, PackedSequence)
+
+
+def _like(value: Any, parts: list[Any]) -> Any:
+    """A list or tuple of the same class, whatever that class wants to be made of."""
+    if isinstance(value, list):
+        made: Any = copy.copy(value)
+        made[:] = parts
+        return made
+    made = tuple.__new__(type(value), parts)
+    if hasattr(value, "__dict__"):
+        made.__dict__.update(value.__dict__)
+    return made
 
 
 def _collect(value: Any, tensors: list[Tensor], odd: list[Any]) -> None:

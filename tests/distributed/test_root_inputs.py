@@ -129,6 +129,33 @@ def test_nested_inputs() -> None:
     assert module.kwargs["weight"] is module.layer.weight
 
 
+class Sized(tuple[Any, ...]):
+    """A tuple that is made of something else, and holds more."""
+
+    def __new__(cls, first: Any, second: Any) -> Sized:
+        made = super().__new__(cls, (first, second))
+        made.sizes = [len(first)]
+        return made
+
+    sizes: list[int]
+
+
+class Images(list[Any]):
+    def __init__(self, *tensors: Any) -> None:
+        super().__init__(tensors)
+        self.sizes = [len(t) for t in tensors]
+
+
+@pytest.mark.usefixtures("view")
+@pytest.mark.parametrize("kind", [Sized, Images])
+def test_containers_of_classes_of_their_own(kind: Any) -> None:
+    module = Seen(nn.Linear(4, 2))
+    module(kind(normal(6, 4), classes(6)))
+    (seen,) = module.args
+    assert type(seen) is kind and seen.sizes[0] == 6
+    assert [cut_dim(t) for t in seen] == [0, 0]
+
+
 @pytest.mark.usefixtures("view")
 def test_a_batch_in_parts_is_passed_on() -> None:
     first, second = Seen(nn.Linear(4, 2)), Seen(nn.Linear(4, 2))

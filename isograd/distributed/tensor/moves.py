@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 from isograd.data.view import shares
 from isograd.distributed.reduce_op import ReduceOp
 from isograd.distributed.tensor.layout import Box, Layout
-from isograd.distributed.tensor.placement import Partial, Placement, Replicate
+from isograd.distributed.tensor.placement import Partial, Placement, Replicate, Shard
 from isograd.distributed.tree import tree_all_reduce, tree_fold
 
 __all__ = ["all_pieces", "completed", "neutral", "placed", "shares", "total", "without_partial"]
@@ -174,19 +175,35 @@ def _over(comm: Any, pieces: list[Any], positions: int, op: ReduceOp, reproducib
 def all_pieces(x: Any) -> list[Any]:
     """The pieces of all V positions, by an all-gather: V pieces received per process."""
     layout: Layout = x.layout
-    mesh = layout.mesh
-    if mesh.communicator is None:
+    if layout.mesh.communicator is None:
         return list(x.pieces)
-    xp = x.backend.xp
+    flat = _all_gathered(x)
     shapes = [box[1] for box in layout.boxes]
-    counts = [math.prod(s) for s in shapes]
-    firsts = np.cumsum([0, *mesh.runs])
-    splits = [sum(counts[a:b]) for a, b in zip(firsts, firsts[1:], strict=False)]
+    ends = accumulate(math.prod(s) for s in shapes)
+    return [flat[end - math.prod(s) : end].reshape(s) for end, s in zip(ends, shapes, strict=True)]
+
+
+def _all_gathered(x: Any) -> Any:
+    """The elements of all pieces, one after the other."""
+    mesh, xp = x.layout.mesh, x.backend.xp
+    counts = [math.prod(box[1]) for box in x.layout.boxes]
+    ends = [0, *accumulate(mesh.runs)]
+    splits = [sum(counts[a:b]) for a, b in pairwise(ends)]
     mine = xp.concatenate([p.reshape(-1) for p in x.pieces])
     out = xp.empty(sum(counts), mine.dtype)
     mesh.communicator.all_gather(out, mine, splits=splits)
-    ends = np.cumsum(counts)
-    return [out[end - n : end].reshape(s) for end, n, s in zip(ends, counts, shapes, strict=True)]
+    return out
+
+
+def _joined(x: Any) -> Any:
+    """All of an array of which every position holds another part, in every process."""
+    layout: Layout = x.layout
+    if [d for d, _ in layout.lengths] == [0]:
+        return _all_gathered(x).reshape(layout.shape)
+    whole = x.backend.xp.empty(layout.shape, x.dtype)
+    for (starts, lengths), piece in zip(layout.boxes, all_pieces(x), strict=True):
+        whole[tuple(slice(s, s + n) for s, n in zip(starts, lengths, strict=True))] = piece
+    return whole
 
 
 # -- exchanging parts
@@ -268,6 +285,9 @@ def _exchanged(x: Any, target: Layout) -> Any:
             chunk = _Chunk(p, p, *target.boxes[p])
             pieces[k] = x.pieces[k][chunk.cut(now.boxes[p])]
         return _sharded(target, _shared(pieces, x, target))
+    everywhere = target.replicated and all(isinstance(p, Shard) for p in now.placements)
+    if everywhere and mesh.communicator is not None:
+        return _sharded(target, [_joined(x)] * mesh.count)
     routes = _routes(now, target)
     received = _received(x, routes)
     made: dict[_Held, Any] = {}

@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from isograd.autograd.node import KeepGrad, Node, PrimitiveNode
+from isograd.autograd.node import KeepGrad, Node, PrimitiveNode, users_code, walking
 from isograd.autograd.recorder import state
 from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.door import mode
 from isograd.tensor.dtypes import from_numpy
 from isograd.tensor.spread import SpreadArray, SpreadShape, share_memory
 
-__all__ = ["in_backward", "queue_callback", "run_backward"]
+__all__ = ["queue_callback", "run_backward"]
 
 _ndarray = np.ndarray
 
@@ -35,11 +35,6 @@ class _Local(threading.local):
 
 
 _local = _Local()
-
-
-def in_backward() -> bool:
-    """Whether a backward pass is running in this thread."""
-    return _local.depth > 0
 
 
 def queue_callback(callback: Callable[[], None]) -> None:
@@ -70,15 +65,17 @@ def run_backward(
     walk = _Walk(inputs, retain_graph, create_graph, accumulate)
     before = mode.grad
     mode.grad = create_graph
+    alone, walking.alone = walking.alone, True
     _local.depth += 1
     try:
         walk.run(roots, grads)
+        walking.alone = False
         if _local.depth == 1:
             while _local.callbacks:
                 _local.callbacks.pop(0)()
     finally:
         _local.depth -= 1
-        mode.grad = before
+        mode.grad, walking.alone = before, alone
         if _local.depth == 0:
             _local.callbacks.clear()
     return walk.captured
@@ -233,7 +230,8 @@ class _Walk:
             raise
         for hook in list(node.hooks or ()):  # a hook may take itself away
             outer = grad if isinstance(grad, (tuple, list)) else (grad,)
-            changed = hook(tuple(results), tuple(outer))
+            with users_code():
+                changed = hook(tuple(results), tuple(outer))
             if changed is not None:
                 results = list(changed) if isinstance(changed, (tuple, list)) else [changed]
         return results
@@ -305,7 +303,8 @@ def _pre_hooks(node: Node, grad: Any) -> Any:
 
 
 def _hooked(hook: Any, g: Tensor) -> Tensor:
-    changed = hook(g)
+    with users_code():
+        changed = hook(g)
     if changed is None:
         return g
     if not isinstance(changed, Tensor):
@@ -348,7 +347,8 @@ def _accumulate(leaf: Tensor, g: Tensor, create: bool, shared: bool) -> None:
     if isinstance(array, SpreadArray):
         array.landed(leaf)
     for hook in list(leaf._post_accumulate_hooks or ()):
-        hook(leaf)
+        with users_code():
+            hook(leaf)
 
 
 def _reduce_to(g: Tensor, shape: Any, node: Node) -> Tensor:

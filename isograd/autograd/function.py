@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from isograd.autograd.node import Node, Packed
+from isograd.autograd.node import Node, Packed, users_code
 from isograd.autograd.recorder import state
 from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.door import mode, recorder
@@ -121,7 +121,8 @@ class FunctionCtx(Node):
         grads = list(grad) if self.n_outputs > 1 else [grad]
         if self.materialize_grads:
             grads = [self._zeros(i) if g is None else g for i, g in enumerate(grads)]
-        results = self.function.backward(self, *grads)
+        with users_code():
+            results = self.function.backward(self, *grads)
         listed = results if isinstance(results, tuple) else (results,)
         extra = any(g is not None for g in listed[len(needed) :])
         if len(listed) < len(needed) or extra:

@@ -3,16 +3,39 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from weakref import ref
 
 from isograd.tensor.core import Tensor, wrap
 from isograd.tensor.primitive import Primitive
 
-__all__ = ["AccumulateGrad", "KeepGrad", "Node", "PrimitiveNode", "next_sequence"]
+__all__ = [
+    "AccumulateGrad", "KeepGrad", "Node", "PrimitiveNode", "next_sequence", "users_code", "walking",
+]  # fmt: skip
 
 next_sequence = itertools.count(1).__next__
+
+
+class _Walking(threading.local):
+    """Per thread: whether a backward pass runs code of ours, which writes to no views."""
+
+    alone = False
+
+
+walking = _Walking()
+
+
+@contextmanager
+def users_code() -> Iterator[None]:
+    """Around what a backward pass calls that is not ours: hooks, Functions."""
+    before, walking.alone = walking.alone, False
+    try:
+        yield
+    finally:
+        walking.alone = before
 
 
 class Node:
@@ -262,7 +285,8 @@ class Packed:
 
     def unpack(self) -> Tensor:
         """The tensor again, tied to the graph as the saved one was."""
-        value: Tensor = self.unpack_hook(self.packed)
+        with users_code():
+            value: Tensor = self.unpack_hook(self.packed)
         if not isinstance(value, Tensor):
             raise TypeError(
                 f"saved_tensors_hooks: the unpack hook must return a Tensor, got "

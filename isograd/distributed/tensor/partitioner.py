@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from isograd.autograd.engine import in_backward
+from isograd.autograd.node import walking
 from isograd.distributed.tensor import sharded
 from isograd.distributed.tensor.far import FarArray, far_view, run_on_far
 from isograd.distributed.tensor.plan import Plan
@@ -82,7 +82,7 @@ def run(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -
         if isinstance(t, Tensor) and t._array.__class__ is FarArray:
             return run_on_far(primitive, inputs, params)
     made, near = _run(primitive, inputs, params)
-    if primitive.view and (_linking.always or mode.grad or not in_backward()):
+    if primitive.view and (_linking.always or mode.grad or not walking.alone):
         _linked(made, inputs[0], primitive, params, near)
     return made
 

@@ -97,6 +97,42 @@ def test_as_gradients(positions: int) -> None:
     assert results[1] == results[0]
 
 
+class Written(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return x * 2
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        return written(g)
+
+
+def written(g: Any) -> Any:
+    g = g.clone()
+    g[0].mul_(2)
+    g[:, 1].zero_()
+    g.view(-1)[5:8].fill_(3.0)
+    return g
+
+
+@pytest.mark.parametrize("positions", [1, 3])
+def test_written_to_in_hooks(positions: int) -> None:
+    """What users call in a backward pass writes to views as elsewhere."""
+    mesh = init_device_mesh("cpu", (positions,))
+    results = []
+    for place in (lambda t: t, lambda t: distribute_tensor(t, mesh, [Shard(0)])):
+        x, log = place(base()).requires_grad_(), place(base())
+        y = Written.apply(x * x)
+        y.register_hook(written)
+        x.register_hook(written)
+        x.register_post_accumulate_grad_hook(lambda p, log=log: log[1].add_(p.grad[2]))
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: t, written):
+            z = y * y
+        z.sum().backward()
+        results.append([t.full_tensor().tolist() for t in (x.grad, log)])
+    assert results[1] == results[0]
+
+
 def test_on_several_processes() -> None:
     def program(rank: int) -> tuple[list[Any], list[Any], float]:
         x = distribute_tensor(base(), init_device_mesh("cpu", (5,)), [Shard(0)])

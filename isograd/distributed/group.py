@@ -141,7 +141,8 @@ def resolve_group(name: str, pg: object | None) -> ProcessGroup | None:
     if pg is None:
         raise ValueError(
             f"{name}: Default process group has not been initialized, please make sure to call "
-            "init_process_group."
+            "init_process_group (a script without any distributed line needs none: `isograd run` "
+            "divides its batches)."
         )
     if not isinstance(pg, ProcessGroup):
         raise TypeError(f"{name}: expected a ProcessGroup or None, got {type(pg).__name__}")

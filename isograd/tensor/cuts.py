@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 __all__ = [
-    "Cut", "Cuts", "Localize", "Place", "Seen", "along", "batch", "elementwise", "groups", "linear",
+    "Cut", "Cuts", "Localize", "Place", "Seen", "along", "elementwise", "groups", "linear",
     "local_shape", "reduction", "reshaped",
 ]  # fmt: skip
 
@@ -198,16 +198,6 @@ def linear(cuts: Cuts) -> Cuts:
         yield Cut(("sum", *(None,) * (len(shapes) - 1)), ("sum",) * outputs)
 
     return more
-
-
-def batch(dim: int, *ins: int | None, outputs: int | Sequence[Where] = 1, **options: Any) -> Cuts:
-    """Of operations on a batch: the inputs ``ins`` name their batch dimension (None: whole)."""
-
-    def cuts(params: Any, *shapes: Shape) -> Iterable[Cut]:
-        outs = (dim,) * outputs if isinstance(outputs, int) else tuple(outputs)
-        yield Cut(tuple(ins), outs, **options)
-
-    return cuts
 
 
 def local_shape(name: str, at: int, source: int = 0, dim: int | None = None,

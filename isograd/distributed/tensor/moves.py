@@ -165,7 +165,8 @@ def _reduced_along(x: Any, m: int) -> Any:
 def _over(comm: Any, pieces: list[Any], positions: int, op: ReduceOp, reproducible: bool) -> Any:
     if comm is None:
         return tree_fold(pieces, op)
-    if reproducible or positions != comm.size:
+    extreme = op in (ReduceOp.MAX, ReduceOp.MIN)  # of which MPI and NCCL may lose a NaN
+    if reproducible or positions != comm.size or (extreme and pieces[0].dtype.kind not in "biu"):
         return tree_all_reduce(comm, pieces, positions, op).wait()
     whole = pieces[0].copy(order="C")
     comm.all_reduce(whole, op)

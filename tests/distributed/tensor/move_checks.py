@@ -124,6 +124,21 @@ class MoveChecks:
 
         assert all(n > 20 for n in self.run(program))
 
+    def test_extremes_of_nan(self) -> None:
+        """Wherever it stands, also where reductions are the transport's."""
+
+        def program(rank: int) -> list[bool]:
+            mesh = DeviceMesh("cpu", np.arange(self.ranks), reproducible=False)
+            found = []
+            for at in range(self.ranks):
+                x = np.arange(float(self.ranks))
+                x[at] = np.nan
+                cut = held(x, Layout(mesh, x.shape, (Shard(0),)))
+                found += [bool(np.isnan(cut.max())), bool(np.isnan(cut.min()))]
+            return found
+
+        assert all(all(found) for found in self.run(program))
+
     def test_what_everybody_holds_moves_nothing(self) -> None:
         def program(rank: int) -> int:
             mesh = init_device_mesh("cpu", (self.ranks,))

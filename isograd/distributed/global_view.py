@@ -91,13 +91,16 @@ class WorldView:
         return wrap(ShardedArray(layout, arrays).in_rows())
 
     def cut(self, whole: Tensor, dim: int = 0) -> Tensor:
-        """A tensor that every process holds whole, cut along a dimension; gradients flow back."""
+        """A tensor that every process holds whole, cut along a dimension; gradients flow back.
+
+        In memory of its own: through a piece a process would write to its own part alone.
+        """
         self.used = True
         layout = Layout(self.mesh, tuple(whole.shape), (Shard(dim),))
         if whole._requires_grad:
             return _place(whole, layout)
-        made = wrap(moves.placed(held(whole), layout))
-        made._version_cell = whole._share_version()  # the pieces look into its memory
+        made = wrap(moves.placed(held(whole), layout).copy())
+        made._version_cell = whole._share_version()  # what changes one changes what was saved
         return made
 
     def watch(self, module: Any, inputs: RootInputs) -> None:

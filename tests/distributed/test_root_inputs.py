@@ -224,6 +224,19 @@ def test_a_recorded_write(ranks: int) -> None:
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
+def test_what_is_written_after_the_call_parts_no_ranks(ranks: int) -> None:
+    def program() -> list[Any]:
+        module, x = Seen(nn.Linear(4, 2)), normal(6, 4)
+        module(x)
+        module.args[0].add_(1)
+        return [module.args[0].numpy(), x.numpy()]
+
+    for written, x in on_threads(ranks, program, 3):
+        np.testing.assert_array_equal(written, normal(6, 4).numpy() + 1)
+        np.testing.assert_array_equal(x, normal(6, 4).numpy())
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
 def test_a_row_of_a_batch_in_parts(ranks: int) -> None:
     """It was gathered, and is a batch like any other."""
 

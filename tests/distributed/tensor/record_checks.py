@@ -37,7 +37,7 @@ def parts_of(x: np.ndarray, op: str, count: int, seed: int) -> list[np.ndarray]:
     """Arrays whose reduction over the positions is exactly ``x``, in any order of additions."""
     rng = np.random.default_rng(seed)
     at = rng.integers(count, size=x.shape)
-    other = (at + 1 + rng.integers(count - 1, size=x.shape)) % count
+    other = (at + 1 + rng.integers(max(1, count - 1), size=x.shape)) % count
     if op == "sum":
         return [np.asarray(x * (2.0 * (at == k) - (other == k))) for k in range(count)]
     rest = {

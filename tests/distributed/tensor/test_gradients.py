@@ -137,7 +137,8 @@ class GradientChecks:
 
         for shards in (None, 5):
             for early in self.run(program, shards):
-                assert min(early[1:]) >= 0.8, early
+                alone = isinstance(self, TestMpi) and dist.get_world_size() == 1
+                assert alone or min(early[1:]) >= 0.8, early  # one process sends nothing
 
     def test_gradients_that_nobody_reads(self) -> None:
         """They are reduced once; when somebody reads one after all, it is the sum."""

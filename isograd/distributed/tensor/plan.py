@@ -264,17 +264,15 @@ class Plan:
                 )
                 for r in rows[0]
             ]
-        if self.outs is None or self.counted or self._differ(rows[0]):
-            self.outs = [self._out_layout(o, rows) for o in range(len(rows[0]))]
-        return [self._out(layout, [row[o] for row in rows]) for o, layout in enumerate(self.outs)]
+        outs = self.outs  # threads may share the plan
+        if outs is None or self.counted or self._differ(rows[0], outs):
+            outs = self.outs = [self._out_layout(o, rows) for o in range(len(rows[0]))]
+        return [self._out(layout, [row[o] for row in rows]) for o, layout in enumerate(outs)]
 
-    def _differ(self, row: list[Any]) -> bool:
+    def _differ(self, row: list[Any], outs: list[Layout]) -> bool:
         """Whether results have other shapes than before: those of a mask follow from its values."""
         first = self.mesh.first
-        return any(
-            r.shape != layout.boxes[first][1]
-            for r, layout in zip(row, self.outs or (), strict=True)
-        )
+        return any(r.shape != layout.boxes[first][1] for r, layout in zip(row, outs, strict=True))
 
     def _out(self, layout: Layout, pieces: list[Any]) -> Any:
         if layout.replicated and self.mesh.implicit:

@@ -25,7 +25,7 @@ def _exponentials(x: Tensor, dims: Any) -> tuple[Tensor, Tensor, Tensor]:
     """``x`` less its largest, their exponentials, and the sum of these; kept dimensions."""
     real = x.real if x.is_complex() else x
     top = complete(apply(PRIMITIVES["amax"], real, dims=dims, keepdim=True))
-    shifted = x - top.masked_fill(~top.isfinite(), 0)
+    shifted = x - top
     size = shifted.exp()
     return shifted, size, complete(size.sum(dims, keepdim=True))
 
@@ -33,7 +33,7 @@ def _exponentials(x: Tensor, dims: Any) -> tuple[Tensor, Tensor, Tensor]:
 @composed("softmax", "log_softmax")
 def _softmax(primitive: Primitive, inputs: Inputs, params: Params) -> Any:
     x, dim = inputs[0], params["dim"]
-    if not cut_along(x, dim):
+    if not cut_along(x, dim) or not x.numel():
         return NotImplemented
     shifted, size, total = _exponentials(widened(x), (dim,))
     out = size / total if primitive.name == "softmax" else shifted - total.log()
@@ -55,7 +55,7 @@ def _softmax_backward(primitive: Primitive, inputs: Inputs, params: Params) -> A
 @composed("logsumexp")
 def _logsumexp(primitive: Primitive, inputs: Inputs, params: Params) -> Any:
     x, dims = inputs[0], params["dims"]
-    if not cut_along(x, *dims):
+    if not cut_along(x, *dims) or not x.numel():
         return NotImplemented
     wide = widened(x)
     real = wide.real if x.is_complex() else wide

@@ -66,6 +66,29 @@ def test_cross_entropy(positions: Any, placements: Any, options: Any) -> None:
     np.testing.assert_allclose(values(cut.grad), plain.grad.numpy(), 1e-9, 1e-12)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(("positions", "placements"), MESHES)
+def test_scores_that_are_not_finite(positions: Any, placements: Any) -> None:
+    inf = torch.inf
+    plain = scores()[:, :5].clone()
+    plain[1, 3], plain[2, 3], plain[4, :], plain[5, 0] = inf, -inf, -inf, torch.nan
+    plain[3, 1:3] = inf
+    cut = distribute_tensor(plain, init_device_mesh("cpu", positions), placements)
+    target = torch.tensor([0, 1, 2, 3, 4, 4])
+    for fn in (
+        lambda x: x.softmax(1), lambda x: x.log_softmax(1), lambda x: x.logsumexp(1),
+        lambda x: F.cross_entropy(x, target, reduction="none"),
+    ):  # fmt: skip
+        np.testing.assert_allclose(values(fn(cut)), fn(plain).numpy(), 1e-12)
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "logsumexp"])
+def test_nothing(name: str) -> None:
+    plain = torch.zeros(0, 3)
+    cut = distribute_tensor(plain, init_device_mesh("cpu", (2,)), [Shard(0)])
+    assert getattr(cut, name)(0).full_tensor().tolist() == getattr(plain, name)(0).tolist()
+
+
 def test_low_precision_is_computed_in_float32() -> None:
     cut, plain = both((3,), [Shard(1)], torch.bfloat16)
     for name in ("softmax", "log_softmax", "logsumexp"):

@@ -136,8 +136,9 @@ class ShardedArray(SpreadArray):
     def astype(self, dtype: Any, copy: bool = True) -> ShardedArray:
         if not copy and self.dtype == dtype:
             return self
-        source = self
-        if self.layout.partial and np.dtype(dtype).kind not in "fc":
+        source, target = self, np.dtype(dtype)
+        narrow = target.kind not in "fc" or target.itemsize < self.dtype.itemsize
+        if self.layout.partial and narrow:
             source = moves.completed(self)  # rounding parts would not round the sum
         return source.each(lambda p: p.astype(dtype, order="C"))
 

@@ -137,8 +137,8 @@ class ShardedArray(SpreadArray):
         if not copy and self.dtype == dtype:
             return self
         source, target = self, np.dtype(dtype)
-        narrow = target.kind not in "fc" or target.itemsize < self.dtype.itemsize
-        if self.layout.partial and narrow:
+        rounds = target.kind not in "fc" or target.itemsize < min(4, self.dtype.itemsize)
+        if self.layout.partial and rounds:
             source = moves.completed(self)  # rounding parts would not round the sum
         return source.each(lambda p: p.astype(dtype, order="C"))
 

@@ -70,6 +70,7 @@ def test_types_of_parts_of_sums() -> None:
     assert halves.astype(np.int64).whole().tolist() == [1, 3]
     halves = ShardedArray(layout, [np.array([0.5, 1.5])] * 2)
     assert halves.astype(np.float32).layout.partial
+    assert not halves.astype(np.float16).layout.partial
     assert halves.astype(np.float64, copy=False) is halves
 
 
